@@ -1,0 +1,102 @@
+/**
+ * The closed list of failures. Each says what happens next: `retryable` ones are tried again by Temporal, `terminal`
+ * ones end the activity, the update or the job at once. The name is the `type` of the Temporal ApplicationFailure.
+ */
+export const FAILURES = {
+  // What the caller gave us
+  InvalidSpec: { next: 'terminal', remedy: 'correct the named field and submit again' },
+  SpecConflict: {
+    next: 'terminal',
+    remedy: 'use another id, or submit the very spec that this job was made from',
+  },
+  JobNotFound: {
+    next: 'terminal',
+    remedy: 'list the jobs to find its id; closed jobs go when the retention ends',
+  },
+  NotWaitingForReview: { next: 'terminal', remedy: 'ask for the status; answer once the phase is review' },
+  SecretMissing: {
+    next: 'terminal',
+    remedy: 'give the worker the secret (HOLDFAST_SECRET_<NAME>) and submit again',
+  },
+  // Git and its remote
+  RepositoryNotFound: {
+    next: 'terminal',
+    remedy: 'check repo.url, and that the token may read the repository',
+  },
+  GitAuthenticationFailed: { next: 'terminal', remedy: 'check the secret that repo.auth names' },
+  BaseNotFound: { next: 'terminal', remedy: 'check repo.base: it has to be a branch of the remote' },
+  BranchExists: { next: 'terminal', remedy: 'choose another branch, or delete the one on the remote' },
+  NothingToCommit: { next: 'terminal', remedy: 'the steps changed no file; look at their output' },
+  PatchRejected: { next: 'terminal', remedy: 'make the patch against the base of the job' },
+  PushNotFastForward: {
+    next: 'terminal',
+    remedy: 'the branch moved on the remote; submit again on another branch',
+  },
+  PushHookRejected: {
+    next: 'terminal',
+    remedy: "read the hook's message; the remote's rules refuse this commit",
+  },
+  PushForbidden: { next: 'terminal', remedy: 'give the token the right to push' },
+  GitFailed: { next: 'terminal', remedy: "read git's message" },
+  GitHostUnreachable: { next: 'retryable', remedy: 'check the network between the sandbox and the git host' },
+  // Commands
+  StepFailed: { next: 'terminal', remedy: "read the step's output; the sandbox is kept if `keep` says so" },
+  CheckFailed: { next: 'terminal', remedy: "read the check's output; the sandbox is kept if `keep` says so" },
+  OutcomeUnknown: {
+    next: 'terminal',
+    remedy:
+      'the command began and its end was not recorded: look at the sandbox, then decide; it is never run again by itself',
+  },
+  // The sandbox
+  SandboxUnreachable: {
+    next: 'retryable',
+    remedy: 'check that the E2B endpoint is up; unreachable is not gone',
+  },
+  SandboxBusy: { next: 'retryable', remedy: 'wait: the sandbox is changing its state' },
+  SandboxRateLimited: { next: 'retryable', remedy: 'wait, or ask E2B for a higher limit' },
+  SandboxGone: { next: 'terminal', remedy: 'the sandbox no longer exists' },
+  SandboxDiverged: {
+    next: 'terminal',
+    remedy: 'the sandbox came back with other files than it was paused with',
+  },
+  SandboxNoSpace: {
+    next: 'terminal',
+    remedy: "the sandbox's disk is full: use a template with a larger one",
+  },
+  SandboxAuthenticationFailed: { next: 'terminal', remedy: 'check E2B_API_KEY of the worker' },
+  SandboxInvalidArgument: { next: 'terminal', remedy: 'check the sandbox section of the spec' },
+  // Holdfast's own
+  JobCancelled: { next: 'terminal', remedy: 'nothing: somebody cancelled the job, and it has cleaned up' },
+  JobTerminated: {
+    next: 'terminal',
+    remedy: 'nothing: somebody terminated the job; its sandbox pauses itself',
+  },
+  TimedOut: { next: 'terminal', remedy: 'look in the Temporal UI at the activity that ran out of time' },
+  InternalError: {
+    next: 'terminal',
+    remedy: "this is a defect of Holdfast: report it with the workflow's history",
+  },
+  WorkerStopping: { next: 'retryable', remedy: 'nothing: another worker goes on from here' },
+  ServerUnreachable: { next: 'retryable', remedy: 'start Temporal, or correct TEMPORAL_ADDRESS' },
+} as const satisfies Record<string, { next: 'retryable' | 'terminal'; remedy: string }>
+
+export type FailureType = keyof typeof FAILURES
+
+export const isFailureType = (type: unknown): type is FailureType =>
+  typeof type === 'string' && Object.hasOwn(FAILURES, type)
+
+export const isTerminal = (type: FailureType): boolean => FAILURES[type].next === 'terminal'
+
+/** The failure types that Temporal must not retry, for a retry policy's `nonRetryableErrorTypes`. */
+export const TERMINAL_TYPES: FailureType[] = (Object.keys(FAILURES) as FailureType[]).filter(isTerminal)
+
+/** What a failed job says of itself: type, words, and what to do. Carried as the failure's first detail. */
+export interface FailureReport {
+  type: FailureType
+  message: string
+  remedy: string
+  /** Where the work is kept: the id of the paused sandbox, when `keep` asked for it. */
+  keptSandboxId?: string
+  /** The command's output, where a command failed. */
+  output?: string
+}

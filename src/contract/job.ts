@@ -1,0 +1,148 @@
+import type { FailureReport } from './failures.ts'
+import type { CommandStep, Step } from './spec.ts'
+
+/** Workflow types, as the Temporal UI shows them. */
+export const WORKFLOW_TYPES = { agentJob: 'agentJob' } as const
+
+export const DEFAULT_TASK_QUEUE = 'holdfast'
+
+/** Memo key that holds the fingerprint of the spec, so that a second submit can tell "the same" from "another". */
+export const SPEC_HASH_MEMO = 'holdfastSpecHash'
+
+export type Phase =
+  'prepare' | 'clone' | 'steps' | 'checks' | 'review' | 'commit' | 'push' | 'cleanUp' | 'done'
+
+/** How a durable command ended. Sizes in bytes, times in ms since the epoch, by the sandbox's clock. */
+export interface CommandResult {
+  commandId: string
+  /** 124 when it ran into its timeout; 128 + n when ended by signal n. */
+  exitCode: number
+  timedOut: boolean
+  stdout: BoundedOutput
+  stderr: BoundedOutput
+  startedAt: number
+  finishedAt: number
+}
+
+/** Head and tail of an output; `tail` is empty where `head` is all of it. */
+export interface BoundedOutput {
+  head: string
+  tail: string
+  /** Size of the whole output in the sandbox. */
+  bytes: number
+}
+
+/** What a running command's heartbeat tells. */
+export interface CommandHeartbeat {
+  commandId: string
+  stdoutBytes: number
+  stderrBytes: number
+  /** The newest output, at most 4 KB. */
+  recent: string
+}
+
+export interface DiffSummary {
+  files: number
+  insertions: number
+  deletions: number
+  /** The diff, cut at 200 KB. */
+  text: string
+  truncated: boolean
+}
+
+export interface StepReport {
+  kind: 'run' | 'write' | 'patch' | 'check'
+  name: string
+  round: number
+  ms: number
+  exitCode: number
+}
+
+export type Review =
+  | { decision: 'approve'; by: string; comment?: string }
+  | { decision: 'reject'; by: string; reason?: string }
+  | { decision: 'requestChanges'; by: string; feedback: string; steps?: Step[] }
+
+/** What happened, in order. `seq` counts from 0 without gaps; `at` is ms since the epoch. */
+export type JobEvent = { seq: number; at: number } & JobEventBody
+export type JobEventBody =
+  | { type: 'phase'; phase: Phase }
+  | {
+      type: 'sandboxCreated' | 'sandboxPaused' | 'sandboxResumed' | 'sandboxKilled' | 'sandboxKept'
+      sandboxId: string
+      ms: number
+    }
+  | { type: 'resumeVerified'; head: string }
+  | { type: 'stepStarted'; kind: StepReport['kind']; name: string; round: number }
+  | ({ type: 'stepFinished'; output: string } & StepReport)
+  | {
+      type: 'reviewRequested'
+      round: number
+      files: number
+      insertions: number
+      deletions: number
+      until: number
+    }
+  | { type: 'reviewAnswered'; review: Omit<Review, 'steps'> }
+  | { type: 'committed'; commit: string }
+  | { type: 'pushed'; branch: string; remoteHead: string }
+  | { type: 'failed'; failure: FailureReport }
+  | { type: 'cancelled' }
+
+export interface EventPage {
+  events: JobEvent[]
+  /** Ask from here next. */
+  next: number
+}
+
+export interface SandboxUse {
+  sandboxId: string | null
+  state: 'none' | 'running' | 'paused' | 'killed'
+  /** Time spent running and paused so far, in ms. */
+  runningMs: number
+  pausedMs: number
+  pauses: number
+  resumes: number
+}
+
+export interface JobStatus {
+  id: string
+  phase: Phase
+  round: number
+  /** What runs now, in words. */
+  current: string | null
+  waitingFor: { kind: 'review'; since: number; until: number; answerWith: string } | null
+  sandbox: SandboxUse
+  branch: string
+  commit: string | null
+  steps: StepReport[]
+}
+
+export interface JobResult {
+  outcome: 'completed' | 'rejected'
+  branch: string
+  base: string
+  /** The base's commit that the job started from. */
+  baseCommit: string
+  commit: string | null
+  /** What the remote's branch pointed to after the push. */
+  remoteHead: string | null
+  diff: Omit<DiffSummary, 'text'>
+  checks: StepReport[]
+  review: Omit<Review, 'steps'> | null
+  sandbox: SandboxUse
+}
+
+/** Label of a step for people. */
+export function stepName(step: Step | CommandStep): string {
+  if (step.name) return step.name
+  if ('write' in step) return `write ${step.write}`
+  if ('patch' in step) return `patch ${patchedFiles(step.patch)}`
+  const line = step.run.trim().split('\n')[0] ?? ''
+  return line.length > 80 ? `${line.slice(0, 79)}…` : line
+}
+
+function patchedFiles(patch: string): string {
+  const files = [...patch.matchAll(/^\+\+\+ (?:b\/)?(.+)$/gm)].map((match) => match[1]?.trim() ?? '')
+  return files.length > 2 ? `${files[0]} and ${files.length - 1} more` : files.join(', ')
+}

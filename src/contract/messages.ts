@@ -1,0 +1,14 @@
+import { defineQuery, defineUpdate } from '@temporalio/workflow'
+import type { DiffSummary, EventPage, JobStatus } from './job.ts'
+import type { Step } from './spec.ts'
+
+/** The reviewer's three answers. Each is accepted only while the job waits for a review. */
+export const approveUpdate = defineUpdate<void, [{ by: string; comment?: string }]>('approve')
+export const rejectUpdate = defineUpdate<void, [{ by: string; reason?: string }]>('reject')
+export const requestChangesUpdate = defineUpdate<void, [{ by: string; feedback: string; steps?: Step[] }]>(
+  'requestChanges',
+)
+
+export const statusQuery = defineQuery<JobStatus>('status')
+export const diffQuery = defineQuery<DiffSummary | null>('diff')
+export const eventsQuery = defineQuery<EventPage, [from?: number]>('events')

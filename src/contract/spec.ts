@@ -1,0 +1,192 @@
+import ms from 'ms'
+import { z } from 'zod'
+import { branchNameProblem, repositoryPathProblem } from './git-names.ts'
+
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+/** A time as people write it (`'20m'`, `'7d'`) or in milliseconds; milliseconds once parsed. */
+const duration = (max: number) =>
+  z
+    .union([z.number(), z.string().max(30)])
+    .transform((value, context) => {
+      const parsed = typeof value === 'number' ? value : ms(value as ms.StringValue)
+      if (Number.isSafeInteger(parsed) && parsed > 0 && parsed <= max) return parsed
+      context.addIssue({
+        code: 'custom',
+        message: `is not a time of at most ${ms(max, { long: true })}: write "90s", "20m", "7d", or milliseconds`,
+      })
+      return z.NEVER
+    })
+    .describe('A time: "90s", "20m", "7d", or milliseconds')
+
+/** A string for which `problem` finds nothing wrong. */
+const checked = (problem: (value: string) => string | undefined) =>
+  z.string().superRefine((value, context) => {
+    const found = problem(value)
+    if (found) context.addIssue({ code: 'custom', message: found })
+  })
+
+const urlProblem = (value: string): string | undefined => {
+  if (value.length > 2000) return 'is longer than 2,000 characters'
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !['https:', 'http:'].includes(url.protocol)) return 'is not an http or https URL'
+  if (url.username || url.password) return 'holds credentials: take them out and name a secret in repo.auth'
+  return undefined
+}
+
+const oneLine = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'has a control character')
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((value) => !value.includes('\0'), 'has a NUL character')
+
+/** A reference to a secret; its value is resolved on the worker, in an activity, and never enters a history. */
+export const secretRef = z
+  .strictObject({
+    secret: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'is not a name like GIT_TOKEN'),
+  })
+  .describe('A secret by name; the worker holds its value')
+
+const envs = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not a name for an environment variable'),
+    text(8192),
+  )
+  .describe('Environment variables; no secrets, they would stand in the history')
+
+const command = {
+  /** A command line for the sandbox's shell. */
+  run: text(24 * 1024)
+    .min(1)
+    .describe('A command line for bash, run in the repository'),
+  name: oneLine(100).optional().describe('What people see; the command itself by default'),
+  cwd: checked(repositoryPathProblem).optional().describe('A folder of the repository; its root by default'),
+  envs: envs.optional(),
+  timeout: duration(DAY)
+    .default(10 * MINUTE)
+    .describe('After this the command is ended, with exit code 124'),
+}
+
+const runStep = z.strictObject(command).describe('Run a command')
+const writeStep = z
+  .strictObject({
+    write: checked(repositoryPathProblem).describe('A path in the repository'),
+    content: text(512 * 1024),
+    executable: z.boolean().optional(),
+    name: oneLine(100).optional(),
+  })
+  .describe('Write a file')
+const patchStep = z
+  .strictObject({
+    patch: text(512 * 1024)
+      .min(1)
+      .describe('A unified diff, as git makes it'),
+    name: oneLine(100).optional(),
+  })
+  .describe('Apply a patch; one that is already applied counts as done')
+
+export const stepSchema = z.union([runStep, writeStep, patchStep])
+const stepsSchema = z.array(stepSchema).max(100)
+
+const jobIdProblem = (id: string): string | undefined =>
+  /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/.test(id)
+    ? undefined
+    : 'is not an id: letters, digits and . _ / - (at most 200), starting with a letter or digit'
+
+/** The one schema of a job's spec: for YAML files, the client and the JSON Schema. */
+export const agentJobSpec = z
+  .strictObject({
+    id: checked(jobIdProblem).describe(
+      'Names the job, and is the id of its workflow; submitting it twice gives the same job',
+    ),
+    repo: z.strictObject({
+      url: checked(urlProblem).describe('http(s), without credentials'),
+      base: checked(branchNameProblem).default('main').describe('The branch to start from'),
+      depth: z.int().min(1).max(1_000_000).optional().describe('Clone only so many commits'),
+      auth: secretRef.extend({ username: oneLine(100).default('x-access-token') }).optional(),
+    }),
+    branch: checked(branchNameProblem).describe('The branch to make and push'),
+    steps: stepsSchema.min(1),
+    checks: z
+      .array(runStep)
+      .max(50)
+      .default([])
+      .describe('Commands that must exit with 0 before review, commit and push'),
+    review: z
+      .strictObject({
+        required: z.boolean().default(true),
+        timeout: duration(365 * DAY).default(7 * DAY),
+        onTimeout: z.enum(['reject', 'approve']).default('reject'),
+      })
+      .optional()
+      .describe('Wait for a person, with the sandbox paused'),
+    commit: z
+      .strictObject({
+        message: text(16 * 1024).min(1),
+        author: z
+          .strictObject({ name: oneLine(200), email: oneLine(200).regex(/^[^<>]*$/, 'has < or >') })
+          .default({ name: 'Holdfast', email: 'holdfast@localhost' }),
+      })
+      .optional(),
+    push: z.boolean().default(false),
+    sandbox: z
+      .strictObject({
+        template: oneLine(200).optional(),
+        envs: envs.default({}),
+        timeout: duration(DAY)
+          .default(10 * MINUTE)
+          .describe('E2B pauses the sandbox when no worker has extended it for so long'),
+        allowInternetAccess: z.boolean().optional(),
+        network: z
+          .strictObject({
+            allowOut: z.array(oneLine(300)).max(100).optional(),
+            denyOut: z.array(oneLine(300)).max(100).optional(),
+          })
+          .optional(),
+        keep: z
+          .enum(['always', 'on-failure', 'never'])
+          .default('on-failure')
+          .describe('Whether a paused sandbox stays when the job has ended'),
+      })
+      .prefault({}),
+  })
+  .superRefine((spec, context) => {
+    if (spec.push && !spec.commit)
+      context.addIssue({ code: 'custom', path: ['push'], message: 'needs a commit: add commit.message' })
+    if (spec.branch === spec.repo.base)
+      context.addIssue({
+        code: 'custom',
+        path: ['branch'],
+        message: 'is the base itself: choose another branch',
+      })
+  })
+
+/** A spec as a caller writes it. */
+export type AgentJobInput = z.input<typeof agentJobSpec>
+/** A spec once parsed: defaults filled in, every time in milliseconds. */
+export type AgentJobSpec = z.output<typeof agentJobSpec>
+export type Step = z.output<typeof stepSchema>
+export type StepInput = z.input<typeof stepSchema>
+export type CommandStep = z.output<typeof runStep>
+export type SecretRef = z.output<typeof secretRef>
+
+/** What a reviewer may send with `requestChanges`. */
+export const changeRequest = z.strictObject({
+  by: oneLine(200),
+  feedback: text(16 * 1024).min(1),
+  steps: stepsSchema.optional(),
+})
+export type ChangeRequestInput = z.input<typeof changeRequest>
+
+/** A reference to a secret of the worker, for a spec. */
+export const secret = (name: string): SecretRef => ({ secret: name })
+
+/** JSON Schema (draft 2020-12) of a spec as a caller writes it, for editors. */
+export const agentJobJsonSchema = (): object => z.toJSONSchema(agentJobSpec, { io: 'input' })
