@@ -1,0 +1,26 @@
+import type { CommandResult } from '../contract/job.ts'
+import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
+import { runDurably } from './lib/durable-command.ts'
+
+export interface RunCommandInput {
+  sandboxId: string
+  script: string
+  /** A folder of the repository. */
+  cwd?: string | undefined
+  envs?: Record<string, string>
+  timeoutMs: number
+  sandboxTimeoutMs: number
+}
+
+export const commandActivities = (deps: ActivityDeps) => ({
+  /**
+   * Runs a command line in the repository as a durable command. Its exit code is data. A second attempt attaches to the
+   * running command, or finds its exit record; it never runs it again.
+   *
+   * @throws `OutcomeUnknown`, `SandboxGone`, `SandboxUnreachable`
+   */
+  async runCommand(input: RunCommandInput): Promise<CommandResult> {
+    const { cwd, ...command } = input
+    return runDurably(deps, { ...command, cwd: cwd ? `${REPOSITORY}/${cwd}` : REPOSITORY })
+  },
+})

@@ -1,0 +1,193 @@
+import type { DiffSummary } from '../contract/job.ts'
+import type { AgentJobSpec } from '../contract/spec.ts'
+import { mapped } from './lib/e2b.ts'
+import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
+import { failure } from './lib/failures.ts'
+import { runGit, type GitInput } from './lib/git-command.ts'
+
+export interface CloneInput extends GitInput {
+  repo: AgentJobSpec['repo']
+  branch: string
+}
+
+export interface CommitInput extends GitInput {
+  baseCommit: string
+  message: string
+  author: { name: string; email: string }
+  /** Value of the trailer `Holdfast-Job`, by which the commit is found again. */
+  trailer: string
+}
+
+export interface PushInput extends GitInput {
+  repo: AgentJobSpec['repo']
+  branch: string
+  commit: string
+}
+
+/** What the sandbox's work looks like: by these a resumed sandbox is known to be the one that was paused. */
+export interface Fingerprint {
+  /** The commit checked out. */
+  head: string
+  /** The tree of all that isn't ignored, as git names it. */
+  tree: string
+  /** Written before each pause, read after the resume. */
+  sentinel: string
+}
+
+const MAX_DIFF_BYTES = 200 * 1024
+
+/** Names the working tree's content as a tree, through an index of its own, so that the user's index stays as it is. */
+const TREE = `index=$(mktemp -u); cp "$(git rev-parse --git-path index)" "$index" 2>/dev/null || true
+export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
+const SENTINEL = '/home/user/.holdfast/sentinel'
+
+export const gitActivities = (deps: ActivityDeps) => ({
+  /**
+   * `git clone` of the base, then the job's branch. A second attempt finds the finished clone, or starts over.
+   *
+   * @throws `RepositoryNotFound`, `GitAuthenticationFailed`, `BaseNotFound`, `BranchExists`, `GitHostUnreachable`
+   */
+  async cloneRepository(input: CloneInput): Promise<{ baseCommit: string }> {
+    const { url, base, depth } = input.repo
+    const result = await runGit(deps, input, {
+      cwd: '/home/user',
+      remote: input.repo,
+      timeoutMs: 60 * 60_000,
+      accept: [3],
+      envs: { URL: url, BASE: base, BRANCH: input.branch, REPOSITORY },
+      script: `if [ ! -d "$REPOSITORY" ]; then
+  rm -rf "$REPOSITORY.partial"
+  git clone --progress --single-branch --branch "$BASE" ${depth ? `--depth ${depth}` : ''} -- "$URL" "$REPOSITORY.partial"
+  cd "$REPOSITORY.partial"
+  [ -z "$(git ls-remote --heads origin "refs/heads/$BRANCH")" ] || exit 3
+  git checkout --quiet -b "$BRANCH"
+  mv "$REPOSITORY.partial" "$REPOSITORY"
+fi
+git -C "$REPOSITORY" rev-parse "origin/$BASE"`,
+    })
+    if (result.exitCode === 3)
+      throw failure('BranchExists', `the remote has a branch named ${input.branch} already`)
+    return { baseCommit: result.stdout.head.trim() }
+  },
+
+  /**
+   * All that differs from the base, new files too. Reads only; a second attempt reads again. The diff's text is cut at
+   * 200 KB.
+   */
+  async readDiff(input: GitInput & { baseCommit: string }): Promise<DiffSummary> {
+    const file = '/home/user/.holdfast/diff'
+    const result = await runGit(deps, input, {
+      envs: { BASE: input.baseCommit, FILE: file, LIMIT: String(MAX_DIFF_BYTES) },
+      script: `${TREE}
+git diff --no-ext-diff --no-textconv "$BASE" "$tree" >"$FILE.all"
+stat -c %s "$FILE.all"
+head -c "$LIMIT" "$FILE.all" >"$FILE"; rm -f "$FILE.all"
+git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
+    })
+    const [bytes = '0', counts = ''] = result.stdout.head.trim().split('\n')
+    const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
+    const text = deps.secrets.redact(await mapped(() => sandbox.files.read(file)))
+    return { ...parseShortstat(counts), text, truncated: Number(bytes) > MAX_DIFF_BYTES }
+  },
+
+  /** Takes the fingerprint and leaves the sentinel in the sandbox. A second attempt does the same again. */
+  async takeFingerprint(input: GitInput & { sentinel: string }): Promise<Fingerprint> {
+    const result = await runGit(deps, input, {
+      envs: { SENTINEL: input.sentinel, FILE: SENTINEL },
+      script: `printf %s "$SENTINEL" >"$FILE"; ${TREE}\ngit rev-parse HEAD; echo "$tree"`,
+    })
+    const [head = '', tree = ''] = result.stdout.head.trim().split('\n')
+    return { head, tree, sentinel: input.sentinel }
+  },
+
+  /**
+   * Holds a resumed sandbox against its fingerprint. Reads only.
+   *
+   * @throws `SandboxDiverged` where it is not as it was paused
+   */
+  async verifyResume(input: GitInput & { expected: Fingerprint }): Promise<void> {
+    const result = await runGit(deps, input, {
+      envs: { FILE: SENTINEL },
+      script: `${TREE}\ngit rev-parse HEAD; echo "$tree"; cat "$FILE" || true`,
+    })
+    const [head, tree, sentinel] = result.stdout.head.trim().split('\n')
+    const { expected } = input
+    const differs = [
+      ...(head === expected.head ? [] : [`HEAD is ${head}, was ${expected.head}`]),
+      ...(tree === expected.tree ? [] : [`files are ${tree}, were ${expected.tree}`]),
+      ...(sentinel === expected.sentinel ? [] : ['the sentinel is gone or older']),
+    ]
+    if (differs.length > 0) throw failure('SandboxDiverged', `after the resume ${differs.join('; ')}`)
+  },
+
+  /**
+   * Commits everything on the job's branch. A second attempt finds the commit by its trailer.
+   *
+   * @throws `NothingToCommit`
+   */
+  async commitWork(input: CommitInput): Promise<{ commit: string }> {
+    const { name, email } = input.author
+    const result = await runGit(deps, input, {
+      accept: [3],
+      envs: {
+        BASE: input.baseCommit,
+        MESSAGE: input.message,
+        TRAILER: input.trailer,
+        GIT_AUTHOR_NAME: name,
+        GIT_AUTHOR_EMAIL: email,
+        GIT_COMMITTER_NAME: name,
+        GIT_COMMITTER_EMAIL: email,
+      },
+      script: `tab=$(printf '\\t')
+git log --format='%H%x09%(trailers:key=Holdfast-Job,valueonly,separator=%x2C)' "$BASE"..HEAD | while IFS=$tab read -r sha value; do
+  [ "$value" = "$TRAILER" ] && echo "$sha" && break
+done | grep . && exit 0
+git add -A
+if git diff --cached --quiet; then
+  [ "$(git rev-parse 'HEAD^{tree}')" != "$(git rev-parse "$BASE^{tree}")" ] || exit 3
+fi
+printf %s "$MESSAGE" | git commit --quiet --allow-empty --no-verify --cleanup=whitespace --trailer "Holdfast-Job: $TRAILER" -F -
+git rev-parse HEAD`,
+    })
+    if (result.exitCode === 3) throw failure('NothingToCommit', 'the repository is as the base is')
+    return { commit: result.stdout.head.trim() }
+  },
+
+  /**
+   * Pushes the commit to a branch that must not exist yet, or hold this very commit: so a push whose reply was lost is
+   * found done.
+   *
+   * @throws `PushNotFastForward`, `PushHookRejected`, `PushForbidden`, `GitAuthenticationFailed`, `GitHostUnreachable`
+   */
+  async pushBranch(input: PushInput): Promise<{ remoteHead: string }> {
+    const result = await runGit(deps, input, {
+      remote: input.repo,
+      timeoutMs: 60 * 60_000,
+      envs: { URL: input.repo.url, BRANCH: input.branch, COMMIT: input.commit },
+      script: `head() { git ls-remote "$URL" "refs/heads/$BRANCH" | cut -f 1; }
+remote=$(head)
+if [ "$remote" != "$COMMIT" ]; then
+  git push --no-verify --force-with-lease="refs/heads/$BRANCH:" "$URL" "$COMMIT:refs/heads/$BRANCH" >&2
+  remote=$(head)
+fi
+echo "$remote"`,
+    })
+    const remoteHead = result.stdout.head.trim()
+    if (remoteHead !== input.commit)
+      throw failure(
+        'PushNotFastForward',
+        `after the push the branch is at ${remoteHead || 'nothing'}, not at ${input.commit}`,
+      )
+    return { remoteHead }
+  },
+})
+
+/** Parses `git diff --shortstat`. */
+export function parseShortstat(line: string): { files: number; insertions: number; deletions: number } {
+  const count = (pattern: RegExp): number => Number(pattern.exec(line)?.[1] ?? 0)
+  return {
+    files: count(/(\d+) files? changed/),
+    insertions: count(/(\d+) insertion/),
+    deletions: count(/(\d+) deletion/),
+  }
+}

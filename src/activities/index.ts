@@ -1,0 +1,15 @@
+import { commandActivities } from './commands.ts'
+import { fileActivities } from './files.ts'
+import { gitActivities } from './git.ts'
+import type { ActivityDeps } from './lib/deps.ts'
+import { sandboxActivities } from './sandbox.ts'
+
+/** Every activity of Holdfast, for a worker. */
+export const createActivities = (deps: ActivityDeps) => ({
+  ...sandboxActivities(deps),
+  ...commandActivities(deps),
+  ...fileActivities(deps),
+  ...gitActivities(deps),
+})
+
+export type Activities = ReturnType<typeof createActivities>

@@ -1,0 +1,13 @@
+import type { E2B } from './e2b.ts'
+import type { SecretStore } from './secrets.ts'
+
+/** What the activities need from the worker. */
+export interface ActivityDeps {
+  e2b: E2B
+  secrets: SecretStore
+  /** Written into each sandbox's metadata, so that nobody else's sandbox is ever taken for ours. */
+  owner: string
+}
+
+/** Where the repository is in every sandbox: a folder of E2B's default user. */
+export const REPOSITORY = '/home/user/repo'

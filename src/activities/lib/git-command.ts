@@ -1,0 +1,71 @@
+import type { CommandResult } from '../../contract/job.ts'
+import type { AgentJobSpec } from '../../contract/spec.ts'
+import { REPOSITORY, type ActivityDeps } from './deps.ts'
+import { runDurably } from './durable-command.ts'
+import { failure } from './failures.ts'
+import { gitFailureType, gitMessage } from './git-failures.ts'
+
+/** What every git activity is told. */
+export interface GitInput {
+  sandboxId: string
+  sandboxTimeoutMs: number
+}
+
+interface GitScript {
+  /** Shell text; `set -e` is on. */
+  script: string
+  envs?: Record<string, string>
+  cwd?: string
+  timeoutMs?: number
+  /** The remote to authenticate at, for this one command. */
+  remote?: AgentJobSpec['repo']
+  /** Exit codes that the caller reads itself. */
+  accept?: number[]
+}
+
+const HELPER =
+  '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$HOLDFAST_GIT_USERNAME" "$HOLDFAST_GIT_PASSWORD"; }; f'
+
+/**
+ * Runs git as a durable command that may be repeated: every script given here finds what an earlier run has done.
+ *
+ * @throws the git failures of the closed list, by git's message
+ */
+export async function runGit(deps: ActivityDeps, input: GitInput, git: GitScript): Promise<CommandResult> {
+  const result = await runDurably(deps, {
+    ...input,
+    script: `set -e\n${git.script}`,
+    cwd: git.cwd ?? REPOSITORY,
+    envs: { ...gitEnvironment(deps, git.remote), ...git.envs },
+    timeoutMs: git.timeoutMs ?? 10 * 60_000,
+    repeatable: true,
+  })
+  if (result.exitCode === 0 || git.accept?.includes(result.exitCode)) return result
+  const output = `${result.stderr.head}${result.stderr.tail}`
+  if (result.timedOut) throw failure('GitHostUnreachable', 'git ran into its time limit', { output })
+  throw failure(gitFailureType(output), gitMessage(output), { output })
+}
+
+/**
+ * Settings by environment, so that nothing is written to a disk. The credential helper answers for the repository's own
+ * URL only, so that a redirect or a submodule can't draw the token elsewhere; hooks of the repository don't run where the token is.
+ */
+function gitEnvironment(deps: ActivityDeps, remote?: AgentJobSpec['repo']): Record<string, string> {
+  const settings: [string, string][] = [
+    ['core.hooksPath', '/dev/null'],
+    ['advice.detachedHead', 'false'],
+    ['credential.helper', ''],
+  ]
+  const environment: Record<string, string> = { GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' }
+  if (remote?.auth) {
+    settings.push([`credential.${new URL(remote.url).origin}.helper`, HELPER])
+    environment.HOLDFAST_GIT_USERNAME = remote.auth.username
+    environment.HOLDFAST_GIT_PASSWORD = deps.secrets.resolve(remote.auth.secret)
+  }
+  environment.GIT_CONFIG_COUNT = String(settings.length)
+  for (const [index, [key, value]] of settings.entries()) {
+    environment[`GIT_CONFIG_KEY_${index}`] = key
+    environment[`GIT_CONFIG_VALUE_${index}`] = value
+  }
+  return environment
+}

@@ -1,0 +1,125 @@
+/**
+ * The in-sandbox runner: shell text only, needing POSIX sh, coreutils and setsid. One call launches a command or, where
+ * it was launched before, attaches to it.
+ *
+ * R1 The launch lock is an atomic mkdir: whoever makes the folder launches, everyone else attaches.
+ * R2 The supervisor names itself (pid and start time) before it starts the command, so a lock with no living supervisor
+ *    and no exit record means that the outcome can't be known.
+ * R3 The exit record appears by rename, complete or not at all, before the supervisor ends.
+ * R4 The result's head and tail are read from the files when the command has ended; the live stream is for watching only,
+ *    so a stream that was lost, or bytes that aren't text, never change a result.
+ * R5 Environment values are inherited, never written to a file.
+ */
+
+/** Where the runner keeps its folders in every sandbox: outside the repository. */
+export const RUNNER_HOME = '/home/user/.holdfast'
+
+export interface Launch {
+  /** `RUNNER_HOME`, but in tests without a sandbox. */
+  home: string
+  commandId: string
+  /** Marks the trailer in the stream; new for every call, so that no output can imitate it. */
+  nonce: string
+  script: string
+  cwd: string
+  timeoutMs: number
+  /** A command that may run again: one that failed, or whose outcome is unknown, is launched anew. */
+  repeatable: boolean
+  stdoutOffset: number
+  stderrOffset: number
+}
+
+/** How many bytes of an output the result keeps: the first and the last. */
+const HEAD_BYTES = 4096
+const TAIL_BYTES = 8192
+
+const START_TIME = `start_time() { read -r st 2>/dev/null <"/proc/$1/stat" || return 1; st=\${st##*) }; set -f; set -- $st; echo "\${20}"; }`
+
+/** Runs detached. Arguments: folder, tick in s, ticks until the timeout, working folder, the command. */
+const SUPERVISOR = `
+${START_TIME}
+d=$1 tick=$2 ticks=$3 cwd=$4 cmd=$5
+echo "$$ $(start_time $$)" >"$d/pid.new"; mv "$d/pid.new" "$d/pid"
+begun=$(date +%s%3N)
+record() { echo "$1 $2 $begun $(date +%s%3N)" >"$d/exit.new"; mv "$d/exit.new" "$d/exit"; }
+cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit; }
+shell=$(command -v bash || command -v sh)
+setsid "$shell" -c "$cmd" </dev/null >>"$d/stdout" 2>>"$d/stderr" &
+c=$!
+echo "$c" >"$d/child.new"; mv "$d/child.new" "$d/child"
+( n=0; while [ "$n" -lt "$ticks" ]; do sleep "$tick"; n=$((n+1)); kill -0 "$c" 2>/dev/null || exit; done
+  : >"$d/timed-out"; kill -s TERM -- "-$c"; sleep 5; kill -s KILL -- "-$c" ) >/dev/null 2>&1 &
+w=$!
+wait "$c"; code=$?
+kill "$w" 2>/dev/null
+if [ -e "$d/timed-out" ]; then kill -s KILL -- "-$c" 2>/dev/null; record 124 1; else record "$code" 0; fi
+`
+
+/** Arguments: folder, nonce, repeatable, offsets, then what the supervisor takes. */
+const ATTACH = `
+${START_TIME}
+d=$1 nonce=$2 repeatable=$3 out=$4 err=$5 supervisor=$6; shift 6
+alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ]; }
+mkdir -p "\${d%/*}"
+if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
+  code=; { read -r code rest <"$d/exit"; } 2>/dev/null
+  [ "$code" = 0 ] || { mv "$d" "$d.old.$$" && rm -rf "$d.old.$$"; out=0; err=0; }
+fi
+if mkdir "$d" 2>/dev/null; then
+  : >"$d/stdout"; : >"$d/stderr"
+  setsid sh -c "$supervisor" holdfast-runner "$d" "$@" </dev/null >/dev/null 2>&1 &
+fi
+n=0; while [ ! -e "$d/pid" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+if alive; then live="-f -s 0.02 --pid=$p"; else live=; fi
+tail -q -c +$((out+1)) $live "$d/stdout" & o=$!
+tail -q -c +$((err+1)) $live "$d/stderr" >&2 & e=$!
+wait "$o" "$e"
+part() {
+  size=$(stat -c %s "$1")
+  if [ "$size" -le ${HEAD_BYTES + TAIL_BYTES} ]; then printf ' %s %s -' "$size" "=$(base64 -w 0 <"$1")"
+  else printf ' %s %s %s' "$size" "=$(head -c ${HEAD_BYTES} "$1" | base64 -w 0)" "=$(tail -c ${TAIL_BYTES} "$1" | base64 -w 0)"; fi
+}
+if [ -e "$d/exit" ]; then record=$(cat "$d/exit"); else record=unknown; fi
+printf '\\n%s %s%s%s\\n' "$nonce" "$record" "$(part "$d/stdout")" "$(part "$d/stderr")"
+`
+
+/** Arguments: folder, grace in tenths of a second. Asks the command's process group to end, then makes it. */
+const CANCEL = `
+d=$1 grace=$2
+read -r c 2>/dev/null <"$d/child" || exit 0
+kill -s TERM -- "-$c" 2>/dev/null || exit 0
+n=0; while [ ! -e "$d/exit" ] && [ "$n" -lt "$grace" ]; do sleep 0.1; n=$((n+1)); done
+kill -s KILL -- "-$c" 2>/dev/null
+exit 0
+`
+
+/** The command line that launches or attaches, for E2B's `commands.run`. */
+export function attachCommand(launch: Launch): string {
+  const tickMs = launch.timeoutMs < 10_000 ? 100 : 1_000
+  const words = [
+    'sh',
+    '-c',
+    ATTACH,
+    'holdfast',
+    commandFolder(launch.home, launch.commandId),
+    launch.nonce,
+    launch.repeatable ? '1' : '0',
+    String(launch.stdoutOffset),
+    String(launch.stderrOffset),
+    SUPERVISOR,
+    String(tickMs / 1e3),
+    String(Math.ceil(launch.timeoutMs / tickMs)),
+    launch.cwd,
+    launch.script,
+  ]
+  return `exec ${words.map(quote).join(' ')}`
+}
+
+/** The command line that ends a command: SIGTERM to its process group, `graceMs`, SIGKILL. */
+export const cancelCommand = (home: string, commandId: string, graceMs: number): string =>
+  `exec ${['sh', '-c', CANCEL, 'holdfast', commandFolder(home, commandId), String(Math.ceil(graceMs / 100))].map(quote).join(' ')}`
+
+const commandFolder = (home: string, commandId: string): string => `${home}/commands/${commandId}`
+
+/** A word for a POSIX shell. */
+export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`

@@ -1,0 +1,25 @@
+import { failure } from './failures.ts'
+
+/** Resolves references to secrets. Values stay in this process: nothing returns them to a workflow. */
+export interface SecretStore {
+  /** @throws `SecretMissing` where this worker has no secret of that name */
+  resolve(name: string): string
+  /** The text with every value that was ever resolved replaced by `***`. */
+  redact(text: string): string
+}
+
+/** A store over a look-up, such as one in the worker's environment. */
+export function createSecretStore(lookup: (name: string) => string | undefined): SecretStore {
+  const values = new Set<string>()
+  return {
+    resolve(name) {
+      const value = lookup(name)
+      if (!value) throw failure('SecretMissing', `this worker has no secret named ${name}`)
+      values.add(value)
+      values.add(Buffer.from(value).toString('base64'))
+      values.add(encodeURIComponent(value))
+      return value
+    },
+    redact: (text) => [...values].reduce((masked, value) => masked.replaceAll(value, '***'), text),
+  }
+}

@@ -1,0 +1,78 @@
+import { Context } from '@temporalio/activity'
+import type { AgentJobSpec } from '../contract/spec.ts'
+import type { ActivityDeps } from './lib/deps.ts'
+import type { Sandbox } from './lib/e2b.ts'
+import { failure } from './lib/failures.ts'
+
+/** Metadata keys by which a sandbox is known as ours, and whose. */
+const METADATA = {
+  owner: 'holdfastOwner',
+  allocation: 'holdfastAllocation',
+  workflowId: 'holdfastWorkflowId',
+  runId: 'holdfastRunId',
+} as const
+
+export interface CreateSandboxInput {
+  /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
+  allocationId: string
+  sandbox: AgentJobSpec['sandbox']
+}
+
+export const sandboxActivities = (deps: ActivityDeps) => ({
+  /**
+   * `Sandbox.create`, adopting: any attempt but the first looks for a sandbox of this allocation and takes it, killing
+   * surplus ones.
+   *
+   * @throws `SandboxAuthenticationFailed`, `SandboxInvalidArgument`, and retryable ones
+   */
+  async createSandbox({ allocationId, sandbox }: CreateSandboxInput): Promise<{ sandboxId: string }> {
+    const { info } = Context.current()
+    const allocation = { [METADATA.owner]: deps.owner, [METADATA.allocation]: allocationId }
+    if (info.attempt > 1) {
+      const [adopted, ...surplus] = await deps.e2b.list(allocation)
+      for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
+      if (adopted) return { sandboxId: adopted.sandboxId }
+    }
+    const made: Sandbox = await deps.e2b.create({
+      template: sandbox.template,
+      timeoutMs: sandbox.timeout,
+      envs: sandbox.envs,
+      allowInternetAccess: sandbox.allowInternetAccess,
+      network: sandbox.network,
+      metadata: {
+        ...allocation,
+        [METADATA.workflowId]: info.workflowExecution?.workflowId ?? '',
+        [METADATA.runId]: info.workflowExecution?.runId ?? '',
+      },
+    })
+    return { sandboxId: made.sandboxId }
+  },
+
+  /** `Sandbox.pause`. A second attempt finds it paused, which is success. @throws `SandboxGone` */
+  async pauseSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
+    await deps.e2b.pause(sandboxId)
+  },
+
+  /** `Sandbox.connect`, which resumes a paused sandbox and leaves a running one. @throws `SandboxGone` */
+  async resumeSandbox({ sandboxId, timeoutMs }: { sandboxId: string; timeoutMs: number }): Promise<void> {
+    await deps.e2b.connect(sandboxId, timeoutMs)
+  },
+
+  /** `Sandbox.kill`, of a running or paused sandbox. A second attempt finds nothing, which is success. */
+  async killSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
+    await deps.e2b.kill(sandboxId)
+  },
+
+  /** Kills whatever a create call that never answered may have left. */
+  async killAllocation({ allocationId }: { allocationId: string }): Promise<void> {
+    const found = await deps.e2b.list({ [METADATA.owner]: deps.owner, [METADATA.allocation]: allocationId })
+    for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
+  },
+
+  /** Proves, before anything is made, that this worker has the secrets the job names. @throws `SecretMissing` */
+  async checkSecrets({ names }: { names: string[] }): Promise<void> {
+    for (const name of names) deps.secrets.resolve(name)
+    if (names.some((name) => /[\r\n\0]/.test(deps.secrets.resolve(name))))
+      throw failure('SecretMissing', 'a secret holds a line break or NUL, which git credentials can not')
+  },
+})

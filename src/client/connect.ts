@@ -1,0 +1,36 @@
+import { Connection } from '@temporalio/client'
+import { loadClientConnectConfig } from '@temporalio/envconfig'
+import { DEFAULT_TASK_QUEUE } from '../contract/job.ts'
+import { HoldfastError } from './errors.ts'
+import { Jobs } from './jobs.ts'
+
+export interface ConnectOptions {
+  /** `host:port` of Temporal's frontend. Otherwise Temporal's envconfig: `TEMPORAL_ADDRESS`, or the profile's. */
+  address?: string
+  namespace?: string
+  /** A profile of Temporal's configuration file; otherwise `TEMPORAL_PROFILE`. */
+  profile?: string
+  /** Where the workers listen. */
+  taskQueue?: string
+}
+
+/**
+ * Connects to Temporal, by its own environment configuration (address, namespace, TLS, API key), and returns the client.
+ *
+ * @throws HoldfastError `ServerUnreachable` where nobody answers at the address
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
+  const { connectionOptions, namespace } = loadClientConnectConfig({
+    ...(options.profile && { profile: options.profile }),
+  })
+  const address = options.address ?? connectionOptions.address ?? 'localhost:7233'
+  try {
+    const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout: '10s' })
+    return new Jobs(connection, {
+      namespace: options.namespace ?? namespace ?? 'default',
+      taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
+    })
+  } catch (error) {
+    throw new HoldfastError('ServerUnreachable', `no Temporal server answers at ${address}`, { cause: error })
+  }
+}

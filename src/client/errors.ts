@@ -1,0 +1,73 @@
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common'
+import {
+  isGrpcServiceError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client'
+import {
+  FAILURES,
+  type FailureReport,
+  type FailureType,
+  isFailureType,
+  isTerminal,
+} from '../contract/failures.ts'
+import type { FieldProblem } from '../contract/parse.ts'
+
+/** Every error that the client throws: a type of the closed list, and what to do. */
+export class HoldfastError extends Error {
+  override readonly name = 'HoldfastError'
+  readonly type: FailureType
+  readonly remedy: string
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean
+  /** For `InvalidSpec`: each wrong field. */
+  readonly problems: FieldProblem[]
+  /** For a failed job: all that it reported. */
+  readonly report: FailureReport | undefined
+
+  constructor(
+    type: FailureType,
+    message: string,
+    options: { cause?: unknown; problems?: FieldProblem[]; report?: FailureReport } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.type = type
+    this.remedy = FAILURES[type].remedy
+    this.retryable = !isTerminal(type)
+    this.problems = options.problems ?? []
+    this.report = options.report
+  }
+
+  /**
+   * The error for anything that a Temporal client throws: a failed job or a refused update by the type in its cause, a
+   * missing workflow as `JobNotFound`, a lost connection as `ServerUnreachable`; anything else as it is.
+   */
+  static from(error: unknown, id?: string): unknown {
+    if (error instanceof HoldfastError) return error
+    const cause =
+      error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError ? error.cause : error
+    if (cause instanceof ApplicationFailure && isFailureType(cause.type)) {
+      const report = cause.details?.[0] as FailureReport | undefined
+      return new HoldfastError(cause.type, cause.message, { cause: error, ...(report && { report }) })
+    }
+    if (cause instanceof CancelledFailure)
+      return new HoldfastError('JobCancelled', 'the job was cancelled', { cause: error })
+    if (cause instanceof TerminatedFailure)
+      return new HoldfastError('JobTerminated', 'the job was terminated', { cause: error })
+    if (error instanceof WorkflowNotFoundError)
+      return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
+    if (isGrpcServiceError(error))
+      return new HoldfastError('ServerUnreachable', error.details || error.message, { cause: error })
+    return error
+  }
+}
+
+/** Runs a call of the Temporal client; what it throws becomes a HoldfastError. */
+export async function typed<T>(call: () => Promise<T>, id?: string): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw HoldfastError.from(error, id)
+  }
+}

@@ -1,0 +1,137 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Client, WorkflowHandle } from '@temporalio/client'
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js'
+import type { CommandHeartbeat, DiffSummary, JobEvent, JobResult, JobStatus } from '../contract/job.ts'
+import {
+  approveUpdate,
+  diffQuery,
+  eventsQuery,
+  rejectUpdate,
+  requestChangesUpdate,
+  statusQuery,
+} from '../contract/messages.ts'
+import { parse, describeProblems } from '../contract/parse.ts'
+import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
+import { HoldfastError, typed } from './errors.ts'
+
+/** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
+const POLL = { fastest: 150, slowest: 2_000 }
+
+/** One job: a typed view of its `agentJob` workflow. Every method throws HoldfastError. */
+export class Job {
+  readonly id: string
+  /** The run that was started or found; undefined where the job was only named. */
+  readonly runId: string | undefined
+  readonly #client: Client
+  readonly #handle: WorkflowHandle
+
+  constructor(client: Client, id: string, runId?: string) {
+    this.id = id
+    this.runId = runId
+    this.#client = client
+    this.#handle = client.workflow.getHandle(id)
+  }
+
+  /** Where the job is now; Temporal query `status`. @throws `JobNotFound` */
+  status(): Promise<JobStatus> {
+    return this.#call((handle) => handle.query(statusQuery))
+  }
+
+  /** The work so far against the base, null before the first diff; Temporal query `diff`. */
+  diff(): Promise<DiffSummary | null> {
+    return this.#call((handle) => handle.query(diffQuery))
+  }
+
+  /** Approves the work that waits for review; Temporal update `approve`. @throws `NotWaitingForReview` */
+  approve(answer: { by: string; comment?: string }): Promise<void> {
+    return this.#call((handle) => handle.executeUpdate(approveUpdate, { args: [answer] }))
+  }
+
+  /** Rejects it and so ends the job, with outcome `rejected`; Temporal update `reject`. @throws `NotWaitingForReview` */
+  reject(answer: { by: string; reason?: string }): Promise<void> {
+    return this.#call((handle) => handle.executeUpdate(rejectUpdate, { args: [answer] }))
+  }
+
+  /**
+   * Has the steps run again, or those given instead, with the feedback in `HOLDFAST_FEEDBACK`; Temporal update
+   * `requestChanges`. @throws `NotWaitingForReview`, `InvalidSpec`
+   */
+  async requestChanges(request: ChangeRequestInput): Promise<void> {
+    const parsed = parse(changeRequest, request)
+    if (!parsed.ok)
+      throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
+    await this.#call((handle) => handle.executeUpdate(requestChangesUpdate, { args: [parsed.value] }))
+  }
+
+  /** Asks the job to end: its command is stopped and its sandbox cleaned up; Temporal cancellation. */
+  async cancel(): Promise<void> {
+    await this.#call((handle) => handle.cancel())
+  }
+
+  /** Waits for the end. @throws the failure of the job, `JobCancelled`, `JobTerminated` */
+  result(): Promise<JobResult> {
+    return this.#call((handle) => handle.result() as Promise<JobResult>)
+  }
+
+  /** Number of events in the workflow's history, and whether it still runs. */
+  async describe(): Promise<{
+    runId: string
+    running: boolean
+    historyEvents: number
+    specHash: string | undefined
+  }> {
+    const description = await this.#call((handle) => handle.describe())
+    return {
+      runId: description.runId,
+      running: description.status.name === 'RUNNING',
+      historyEvents: description.historyLength,
+      specHash: description.memo?.holdfastSpecHash as string | undefined,
+    }
+  }
+
+  /**
+   * What the running command has printed lately (at most 4 KB), from its activity's heartbeat; undefined where no command runs. Live, as fresh
+   * as the worker's heartbeat throttle; it costs one describe call and no history.
+   */
+  async liveOutput(): Promise<CommandHeartbeat | undefined> {
+    const { raw } = await this.#call((handle) => handle.describe())
+    for (const activity of raw.pendingActivities ?? []) {
+      const [details] = await decodeArrayFromPayloads(
+        this.#client.options.loadedDataConverter,
+        activity.heartbeatDetails?.payloads,
+      )
+      if (details) return details as CommandHeartbeat
+    }
+    return undefined
+  }
+
+  /**
+   * What happens, in order, until the job has ended or `signal` aborts. Resume with `from: last.seq + 1`. Temporal has
+   * no push to a client without cost in the history, so this asks by query.
+   */
+  async *events(options: { from?: number; signal?: AbortSignal } = {}): AsyncGenerator<JobEvent, void> {
+    let next = options.from ?? 0
+    let wait = POLL.fastest
+    while (!options.signal?.aborted) {
+      const page = await this.#call((handle) => handle.query(eventsQuery, next))
+      next = page.next
+      for (const event of page.events) {
+        yield event
+        if (event.type === 'phase' && event.phase === 'done') return
+      }
+      if (page.events.length > 0) wait = POLL.fastest
+      else {
+        // A terminated job never says that it is done.
+        if (wait >= POLL.slowest && !(await this.describe()).running) return
+        await delay(wait, undefined, { ...(options.signal && { signal: options.signal }) }).catch(
+          () => undefined,
+        )
+        wait = Math.min(wait * 1.3, POLL.slowest)
+      }
+    }
+  }
+
+  #call<T>(call: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
+    return typed(() => call(this.#handle), this.id)
+  }
+}

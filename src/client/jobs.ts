@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
+import { describeProblems, parse } from '../contract/parse.ts'
+import { agentJobSpec, type AgentJobInput, type AgentJobSpec } from '../contract/spec.ts'
+import { HoldfastError, typed } from './errors.ts'
+import { Job } from './job.ts'
+
+/** A job in a list. */
+export interface JobSummary {
+  id: string
+  runId: string
+  /** Temporal's status of the workflow: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED … */
+  status: string
+  startedAt: Date
+  closedAt: Date | undefined
+}
+
+/** Temporal refuses payloads of 2 MB; the rest of the room is for encoding. */
+const MAX_SPEC_BYTES = 1_500_000
+
+/** The client of Holdfast: submits jobs, finds them. Every method throws HoldfastError. */
+export class Jobs {
+  readonly #connection: Connection
+  readonly #client: Client
+  readonly #taskQueue: string
+
+  constructor(connection: Connection, options: { namespace: string; taskQueue: string }) {
+    this.#connection = connection
+    this.#client = new Client({ connection, namespace: options.namespace })
+    this.#taskQueue = options.taskQueue
+  }
+
+  /**
+   * Starts a job, or finds the one that this spec started: submitting twice is safe. Temporal's `workflow.start`.
+   *
+   * @throws `InvalidSpec` with every wrong field, before anything is started; `SpecConflict` where the id belongs to a
+   * job of another spec; `ServerUnreachable`
+   */
+  async submit(input: AgentJobInput): Promise<Job> {
+    const parsed = parse(agentJobSpec, input)
+    if (!parsed.ok)
+      throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
+    const spec = parsed.value
+    const hash = specHash(spec)
+    return typed(async () => {
+      try {
+        const handle = await this.#client.workflow.start(WORKFLOW_TYPES.agentJob, {
+          workflowId: spec.id,
+          taskQueue: this.#taskQueue,
+          args: [spec],
+          memo: { [SPEC_HASH_MEMO]: hash },
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'FAIL',
+          staticSummary: `${spec.branch} of ${spec.repo.url}`,
+        })
+        return new Job(this.#client, spec.id, handle.firstExecutionRunId)
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+        const job = this.get(spec.id)
+        const existing = await job.describe()
+        if (existing.specHash === hash) return new Job(this.#client, spec.id, existing.runId)
+        throw new HoldfastError('SpecConflict', `the id ${spec.id} belongs to a job of another spec`, {
+          cause: error,
+        })
+      }
+    }, spec.id)
+  }
+
+  /** The job of that id, unasked: the first call on it tells whether there is one. */
+  get(id: string): Job {
+    return new Job(this.#client, id)
+  }
+
+  /**
+   * Jobs, newest first. Temporal's `workflow.list`.
+   *
+   * @param options.query a further condition in Temporal's list filter, such as `ExecutionStatus = "Running"`
+   */
+  async *list(options: { query?: string; limit?: number } = {}): AsyncGenerator<JobSummary, void> {
+    const query = [
+      `WorkflowType = "${WORKFLOW_TYPES.agentJob}"`,
+      ...(options.query ? [`(${options.query})`] : []),
+    ].join(' AND ')
+    let left = options.limit ?? Infinity
+    try {
+      for await (const { workflowId, runId, status, startTime, closeTime } of this.#client.workflow.list({
+        query,
+      })) {
+        if (left-- <= 0) return
+        yield { id: workflowId, runId, status: status.name, startedAt: startTime, closedAt: closeTime }
+      }
+    } catch (error) {
+      throw HoldfastError.from(error)
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+}
+
+/** The fingerprint of a parsed spec: the same whatever the order of the keys. */
+export function specHash(spec: AgentJobSpec): string {
+  const text = JSON.stringify(sorted(spec))
+  if (Buffer.byteLength(text) > MAX_SPEC_BYTES)
+    throw new HoldfastError(
+      'InvalidSpec',
+      `the spec has ${Buffer.byteLength(text)} bytes, of at most ${MAX_SPEC_BYTES}`,
+    )
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  )
+}

@@ -1,0 +1,23 @@
+/** Holdfast's public door: what a backend needs to submit, watch and steer jobs. */
+export { connect, type ConnectOptions } from './client/connect.ts'
+export { HoldfastError } from './client/errors.ts'
+export type { Job } from './client/job.ts'
+export type { Jobs, JobSummary } from './client/jobs.ts'
+export { FAILURES, type FailureReport, type FailureType } from './contract/failures.ts'
+export type {
+  CommandHeartbeat,
+  DiffSummary,
+  JobEvent,
+  JobResult,
+  JobStatus,
+  Phase,
+  Review,
+} from './contract/job.ts'
+export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'
+export {
+  agentJobJsonSchema,
+  agentJobSpec,
+  secret,
+  type AgentJobInput,
+  type AgentJobSpec,
+} from './contract/spec.ts'

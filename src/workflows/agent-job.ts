@@ -1,0 +1,178 @@
+import { ApplicationFailure, CancellationScope, setHandler, uuid4 } from '@temporalio/workflow'
+import type { DiffSummary, JobResult, Review } from '../contract/job.ts'
+import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
+import type { AgentJobSpec } from '../contract/spec.ts'
+import { perform } from './lib/activities.ts'
+import { ending, type Ending } from './lib/failures.ts'
+import { Journal } from './lib/journal.ts'
+import { SandboxLease } from './lib/lease.ts'
+import { ReviewDesk } from './lib/review.ts'
+import { runChecks, runSteps } from './lib/steps.ts'
+
+type Outcome = Omit<JobResult, 'sandbox'>
+
+/** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
+export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
+  const journal = new Journal(spec)
+  const lease = new SandboxLease(journal)
+  const desk = new ReviewDesk()
+  let diff: DiffSummary | null = null
+  let baseCommit = ''
+  answerQueries()
+
+  const end = await ending(work)
+  await CancellationScope.nonCancellable(() => cleanUp(end))
+  return conclude(end)
+
+  async function work(): Promise<Outcome> {
+    await prepare()
+    await clone()
+    let checks = await edit()
+    let review = await askForReview()
+    while (review?.decision === 'requestChanges') {
+      checks = await edit(review)
+      review = await askForReview()
+    }
+    const rejected = review?.decision === 'reject'
+    const commit = rejected ? null : await commitWork()
+    const remoteHead = commit ? await push(commit) : null
+    const { text: _, ...stat } = diff ?? { text: '', files: 0, insertions: 0, deletions: 0, truncated: false }
+    const outcome = rejected ? 'rejected' : 'completed'
+    return {
+      outcome,
+      branch: spec.branch,
+      base: spec.repo.base,
+      baseCommit,
+      commit,
+      remoteHead,
+      diff: stat,
+      checks,
+      review,
+    }
+  }
+
+  async function prepare(): Promise<void> {
+    journal.enter('prepare')
+    const names = spec.repo.auth ? [spec.repo.auth.secret] : []
+    if (names.length > 0) await perform('checkSecrets', `secrets: ${names.join(', ')}`, { names })
+    await lease.create()
+  }
+
+  async function clone(): Promise<void> {
+    journal.enter('clone')
+    const input = { ...lease.target, repo: spec.repo, branch: spec.branch }
+    const cloned = await perform('cloneRepository', `clone ${spec.repo.url}`, input)
+    baseCommit = cloned.baseCommit
+  }
+
+  async function edit(changes?: Review & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
+    journal.enter('steps')
+    const feedback = changes && { round: ++journal.round, text: changes.feedback }
+    await runSteps(journal, lease, changes?.steps ?? spec.steps, feedback)
+    if (spec.checks.length > 0) journal.enter('checks')
+    const checks = await runChecks(journal, lease, spec.checks)
+    diff = await perform('readDiff', 'read the diff', { ...lease.target, baseCommit })
+    return checks
+  }
+
+  async function askForReview(): Promise<Review | null> {
+    if (!spec.review?.required) return null
+    const { timeout, onTimeout } = spec.review
+    journal.enter('review')
+    const fingerprint = await perform('takeFingerprint', 'fingerprint before the pause', {
+      ...lease.target,
+      sentinel: uuid4(),
+    })
+    await lease.pause('until the review')
+    const since = Date.now()
+    const until = since + timeout
+    journal.waitingFor = { kind: 'review', since, until, answerWith: `holdfast approve ${spec.id}` }
+    const { files = 0, insertions = 0, deletions = 0 } = diff ?? {}
+    journal.record({ type: 'reviewRequested', round: journal.round, files, insertions, deletions, until })
+    const review = (await desk.wait(timeout)) ?? { decision: onTimeout, by: 'timeout' }
+    journal.waitingFor = null
+    journal.record({ type: 'reviewAnswered', review: withoutSteps(review) })
+    if (review.decision === 'reject') return review
+    await lease.resume()
+    await perform('verifyResume', 'verify the resumed sandbox', { ...lease.target, expected: fingerprint })
+    journal.record({ type: 'resumeVerified', head: fingerprint.head })
+    return review
+  }
+
+  async function commitWork(): Promise<string | null> {
+    if (!spec.commit) return null
+    journal.enter('commit')
+    const { message, author } = spec.commit
+    const trailer = `${spec.id}/1`
+    const input = { ...lease.target, baseCommit, message, author, trailer }
+    const { commit } = await perform('commitWork', 'commit', input)
+    journal.commit = commit
+    journal.record({ type: 'committed', commit })
+    return commit
+  }
+
+  async function push(commit: string): Promise<string | null> {
+    if (!spec.push) return null
+    journal.enter('push')
+    const { branch, repo } = spec
+    const { remoteHead } = await perform('pushBranch', `push ${branch}`, {
+      ...lease.target,
+      repo,
+      branch,
+      commit,
+    })
+    journal.record({ type: 'pushed', branch, remoteHead })
+    return remoteHead
+  }
+
+  async function cleanUp(end: Ending<Outcome>): Promise<void> {
+    if (end.kind === 'failed') journal.record({ type: 'failed', failure: end.report })
+    if (end.kind === 'cancelled') journal.record({ type: 'cancelled' })
+    journal.waitingFor = null
+    journal.enter('cleanUp')
+    const ended = await lease.end(end.kind === 'failed', baseCommit !== '')
+    if (end.kind === 'failed' && ended === 'kept') end.report.keptSandboxId = lease.target.sandboxId
+    journal.enter('done')
+  }
+
+  function conclude(end: Ending<Outcome>): JobResult {
+    if (end.kind === 'cancelled') throw end.error
+    if (end.kind === 'failed')
+      throw ApplicationFailure.nonRetryable(end.report.message, end.report.type, end.report)
+    return {
+      ...end.value,
+      review: end.value.review && withoutSteps(end.value.review as Review),
+      sandbox: lease.use,
+    }
+  }
+
+  function answerQueries(): void {
+    setHandler(eventsQuery, (from) => journal.events(from), {
+      description: 'What happened, from an event number on',
+    })
+    setHandler(diffQuery, () => diff, { description: 'The work so far, as a diff against the base' })
+    setHandler(
+      statusQuery,
+      () => {
+        const { phase, round, current, waitingFor, commit, steps } = journal
+        return {
+          id: spec.id,
+          phase,
+          round,
+          current,
+          waitingFor,
+          sandbox: lease.use,
+          branch: spec.branch,
+          commit,
+          steps,
+        }
+      },
+      { description: 'Where the job is, what it waits for, and its sandbox' },
+    )
+  }
+}
+
+function withoutSteps(review: Review): Omit<Review, 'steps'> {
+  const { steps: _, ...rest } = review as Review & { steps?: unknown }
+  return rest
+}

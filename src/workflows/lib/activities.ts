@@ -1,0 +1,63 @@
+import { type ActivityOptions, proxyActivities } from '@temporalio/workflow'
+import type { Activities } from '../../activities/index.ts'
+import { TERMINAL_TYPES } from '../../contract/failures.ts'
+
+const retry = (maximumAttempts: number): ActivityOptions['retry'] => ({
+  initialInterval: '250ms',
+  backoffCoefficient: 2,
+  maximumInterval: '30s',
+  maximumAttempts,
+  nonRetryableErrorTypes: TERMINAL_TYPES,
+})
+
+/** A call or two to E2B: about 7 minutes of trying. */
+const CALL: ActivityOptions = { startToCloseTimeout: '2m', retry: retry(20) }
+
+/**
+ * Work in the sandbox that attaches again after a worker's death: noticed by the heartbeat, waited for on cancellation so
+ * that the command is ended before the sandbox is.
+ */
+const WORK: ActivityOptions = {
+  startToCloseTimeout: '75m',
+  heartbeatTimeout: '10s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: retry(12),
+}
+
+/** How every activity is tried, in one table. `satisfies` makes it complete. */
+const TABLE = {
+  checkSecrets: { startToCloseTimeout: '10s', retry: retry(3) },
+  createSandbox: CALL,
+  pauseSandbox: CALL,
+  resumeSandbox: CALL,
+  killSandbox: CALL,
+  killAllocation: CALL,
+  // A command is followed for as long as it may run; the caller adds its time.
+  runCommand: { ...WORK, retry: retry(500) },
+  writeFile: WORK,
+  applyPatch: WORK,
+  cloneRepository: WORK,
+  readDiff: WORK,
+  takeFingerprint: WORK,
+  verifyResume: WORK,
+  commitWork: WORK,
+  pushBranch: WORK,
+} satisfies Record<keyof Activities, ActivityOptions>
+
+/**
+ * Runs an activity by its row of the table.
+ *
+ * @param summary what the Temporal UI shows beside it, in words
+ */
+export async function perform<Name extends keyof Activities>(
+  name: Name,
+  summary: string,
+  input: Parameters<Activities[Name]>[0],
+  options: ActivityOptions = {},
+): Promise<Awaited<ReturnType<Activities[Name]>>> {
+  const proxy = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(TABLE[name])
+  const activity = proxy[name]
+  if (!activity) throw new Error(`no activity ${name}`)
+  const result = await activity.executeWithOptions({ summary: summary.slice(0, 200), ...options }, [input])
+  return result as Awaited<ReturnType<Activities[Name]>>
+}

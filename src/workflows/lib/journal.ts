@@ -1,0 +1,65 @@
+import { setCurrentDetails } from '@temporalio/workflow'
+import type { EventPage, JobEvent, JobEventBody, JobStatus, Phase, StepReport } from '../../contract/job.ts'
+import type { AgentJobSpec } from '../../contract/spec.ts'
+
+/** More are dropped, oldest first; a page then starts at a higher `seq`. */
+const MAX_EVENTS = 2_000
+
+/** What a job has done and does now: the state behind its queries and its page in the Temporal UI. */
+export class Journal {
+  readonly spec: AgentJobSpec
+  phase: Phase = 'prepare'
+  round = 1
+  current: string | null = null
+  waitingFor: JobStatus['waitingFor'] = null
+  commit: string | null = null
+  readonly steps: StepReport[] = []
+  readonly #events: JobEvent[] = []
+  #next = 0
+
+  constructor(spec: AgentJobSpec) {
+    this.spec = spec
+  }
+
+  enter(phase: Phase): void {
+    this.phase = phase
+    this.current = null
+    this.record({ type: 'phase', phase })
+  }
+
+  record(event: JobEventBody): void {
+    this.#events.push({ seq: this.#next++, at: Date.now(), ...event })
+    if (this.#events.length > MAX_EVENTS) this.#events.shift()
+    setCurrentDetails(this.#details())
+  }
+
+  startStep(kind: StepReport['kind'], name: string): void {
+    this.current = name
+    this.record({ type: 'stepStarted', kind, name, round: this.round })
+  }
+
+  finishStep(report: StepReport, output: string): void {
+    this.current = null
+    this.steps.push(report)
+    this.record({ type: 'stepFinished', ...report, output })
+  }
+
+  events(from = 0): EventPage {
+    const start = Math.max(0, from - (this.#events[0]?.seq ?? 0))
+    return {
+      events: this.#events.slice(start, start + 200),
+      next: this.#events[start + 199]?.seq ?? this.#next,
+    }
+  }
+
+  #details(): string {
+    const lines = [`**${this.phase}**${this.current ? `: ${this.current}` : ''}`]
+    if (this.waitingFor) lines.push('', `Waits for a review: \`${this.waitingFor.answerWith}\``)
+    if (this.steps.length > 0) {
+      lines.push('', '| step | round | exit | time |', '|---|---|---|---|')
+      for (const { kind, name, round, exitCode, ms } of this.steps.slice(-30))
+        lines.push(`| ${kind}: ${name.replaceAll('|', '\\|')} | ${round} | ${exitCode} | ${ms} ms |`)
+    }
+    return lines.join('\n')
+  }
+}

@@ -1,0 +1,114 @@
+import { type CommandResult, type StepReport, stepName } from '../../contract/job.ts'
+import type { CommandStep, Step } from '../../contract/spec.ts'
+import { perform } from './activities.ts'
+import { jobFailure } from './failures.ts'
+import type { Journal } from './journal.ts'
+import type { SandboxLease } from './lease.ts'
+
+/** The last feedback, for the steps that run again after a request for changes. */
+export interface Feedback {
+  round: number
+  text: string
+}
+
+/** @throws `StepFailed` at the first that exits with anything but 0 */
+export async function runSteps(
+  journal: Journal,
+  lease: SandboxLease,
+  steps: Step[],
+  feedback?: Feedback,
+): Promise<void> {
+  for (const [index, step] of steps.entries()) {
+    const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
+    const report = await inJournal(journal, kind, stepName(step), () =>
+      runStep(lease, step, `${journal.round}-${index}`, feedback),
+    )
+    if (report.exitCode !== 0) throw commandFailure('StepFailed', report)
+  }
+}
+
+/** @throws `CheckFailed` at the first that exits with anything but 0 */
+export async function runChecks(
+  journal: Journal,
+  lease: SandboxLease,
+  checks: CommandStep[],
+): Promise<StepReport[]> {
+  const reports: StepReport[] = []
+  for (const check of checks) {
+    const { output, ...report } = await inJournal(journal, 'check', stepName(check), () =>
+      runCommand(lease, check, 'check'),
+    )
+    if (report.exitCode !== 0) throw commandFailure('CheckFailed', { output, ...report })
+    reports.push(report)
+  }
+  return reports
+}
+
+function runStep(
+  lease: SandboxLease,
+  step: Step,
+  place: string,
+  feedback?: Feedback,
+): Promise<CommandResult> {
+  if ('run' in step) return runCommand(lease, step, 'run', feedback)
+  if ('write' in step) {
+    const { write: path, content, executable } = step
+    return perform('writeFile', `write: ${path}`, { ...lease.target, path, content, executable })
+  }
+  return perform('applyPatch', stepName(step), { ...lease.target, patch: step.patch, patchId: place })
+}
+
+function runCommand(
+  lease: SandboxLease,
+  step: CommandStep,
+  kind: string,
+  feedback?: Feedback,
+): Promise<CommandResult> {
+  return perform(
+    'runCommand',
+    `${kind}: ${stepName(step)}`,
+    {
+      ...lease.target,
+      script: step.run,
+      cwd: step.cwd,
+      envs: {
+        ...step.envs,
+        ...(feedback && { HOLDFAST_FEEDBACK: feedback.text, HOLDFAST_ROUND: String(feedback.round) }),
+      },
+      timeoutMs: step.timeout,
+    },
+    // The runner ends the command at its time; this is for a worker that doesn't answer any more.
+    { startToCloseTimeout: step.timeout + 10 * 60_000 },
+  )
+}
+
+async function inJournal(
+  journal: Journal,
+  kind: StepReport['kind'],
+  name: string,
+  work: () => Promise<CommandResult>,
+): Promise<StepReport & { output: string }> {
+  journal.startStep(kind, name)
+  const result = await work()
+  const ms = result.finishedAt - result.startedAt
+  const report = { kind, name, round: journal.round, ms, exitCode: result.exitCode }
+  const output = outputOf(result)
+  journal.finishStep(report, output.slice(-2_000))
+  return { ...report, output }
+}
+
+const outputOf = ({ stdout, stderr }: CommandResult): string =>
+  [stdout, stderr]
+    .map(({ head, tail, bytes }) => (tail ? `${head}\n… (${bytes} bytes in all) …\n${tail}` : head))
+    .filter(Boolean)
+    .join('\n')
+
+const commandFailure = (
+  type: 'StepFailed' | 'CheckFailed',
+  { name, exitCode, output }: StepReport & { output: string },
+) =>
+  jobFailure(
+    type,
+    exitCode === 124 ? `"${name}" ran into its timeout` : `"${name}" exited with ${exitCode}`,
+    output,
+  )
