@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+import { DEFAULT_TASK_QUEUE } from './contract/job.ts'
+import { type FieldProblem, parse } from './contract/parse.ts'
+
+/** Settings of the worker. Each has a place in the file and a name in the environment; the environment wins. */
+const workerConfig = z.strictObject({
+  /** HOLDFAST_TASK_QUEUE */
+  taskQueue: z.string().min(1).default(DEFAULT_TASK_QUEUE),
+  /** HOLDFAST_OWNER: marks this deployment's sandboxes; two deployments that share an E2B account need two. */
+  owner: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'is not 1 to 64 letters, digits, dots, dashes or underscores')
+    .default('holdfast'),
+  e2b: z
+    .strictObject({
+      /** E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL, E2B_DOMAIN: as the E2B SDK reads them */
+      apiKey: z
+        .string({ error: 'is missing: set E2B_API_KEY, or run `npx holdfast up` for a local sandbox server' })
+        .min(1),
+      apiUrl: z.url().optional(),
+      sandboxUrl: z.url().optional(),
+      domain: z.string().optional(),
+    })
+    .prefault({} as never),
+  /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
+  healthPort: z.coerce.number().int().min(0).max(65_535).optional(),
+  /** HOLDFAST_MAX_CACHED_WORKFLOWS: about 100 KB of memory each */
+  maxCachedWorkflows: z.coerce.number().int().min(1).default(1_000),
+  /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
+  maxActivities: z.coerce.number().int().min(1).default(100),
+  /** HOLDFAST_HEARTBEAT_MS: the least time between two heartbeats of an activity; Temporal Cloud bills each */
+  heartbeatMs: z.coerce.number().int().min(100).max(8_000).default(5_000),
+  /** HOLDFAST_LOG_LEVEL */
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+})
+
+export type WorkerConfig = z.output<typeof workerConfig>
+
+const ENVIRONMENT: Record<string, string[]> = {
+  HOLDFAST_TASK_QUEUE: ['taskQueue'],
+  HOLDFAST_OWNER: ['owner'],
+  HOLDFAST_HEALTH_PORT: ['healthPort'],
+  HOLDFAST_MAX_CACHED_WORKFLOWS: ['maxCachedWorkflows'],
+  HOLDFAST_MAX_ACTIVITIES: ['maxActivities'],
+  HOLDFAST_HEARTBEAT_MS: ['heartbeatMs'],
+  HOLDFAST_LOG_LEVEL: ['logLevel'],
+  E2B_API_KEY: ['e2b', 'apiKey'],
+  E2B_API_URL: ['e2b', 'apiUrl'],
+  E2B_SANDBOX_URL: ['e2b', 'sandboxUrl'],
+  E2B_DOMAIN: ['e2b', 'domain'],
+}
+
+const DEFAULT_FILE = 'holdfast.config.yaml'
+
+/** What is wrong with the configuration: every field, where it was read, and its remedy. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/**
+ * The worker's configuration: environment > file (`HOLDFAST_CONFIG`, or holdfast.config.yaml here) > default.
+ *
+ * @throws ConfigError naming every wrong field
+ */
+export function loadWorkerConfig(env: NodeJS.ProcessEnv = process.env): WorkerConfig {
+  const { settings, file } = readFile(env.HOLDFAST_CONFIG)
+  for (const [name, path] of Object.entries(ENVIRONMENT)) {
+    const value = env[name]
+    if (value !== undefined && value !== '') set(settings, path, value)
+  }
+  const parsed = parse(workerConfig, settings)
+  if (parsed.ok) return parsed.value
+  throw new ConfigError(
+    [
+      'the worker is not configured:',
+      ...parsed.problems.map((problem) => `  ${explain(problem, file)}`),
+    ].join('\n'),
+  )
+}
+
+/** The value of a secret, from `HOLDFAST_SECRET_<NAME>`. The prefix keeps a job from naming the worker's own keys. */
+export const environmentSecret =
+  (env: NodeJS.ProcessEnv = process.env) =>
+  (name: string): string | undefined =>
+    env[`HOLDFAST_SECRET_${name}`]
+
+function readFile(named: string | undefined): { settings: Record<string, unknown>; file: string } {
+  const file = named ?? DEFAULT_FILE
+  if (!named && !existsSync(file)) return { settings: {}, file }
+  try {
+    const settings: unknown = parseYaml(readFileSync(file, 'utf8')) ?? {}
+    if (typeof settings !== 'object' || Array.isArray(settings)) throw new Error('it is not a mapping')
+    return { settings: settings as Record<string, unknown>, file }
+  } catch (error) {
+    throw new ConfigError(`can't read the configuration file ${file}: ${(error as Error).message}`)
+  }
+}
+
+function set(settings: Record<string, unknown>, [key = '', ...rest]: string[], value: string): void {
+  if (rest.length === 0) {
+    settings[key] = value
+    return
+  }
+  const inner = (settings[key] ??= {}) as Record<string, unknown>
+  set(inner, rest, value)
+}
+
+function explain({ field, problem }: FieldProblem, file: string): string {
+  const name = Object.entries(ENVIRONMENT).find(([, path]) => path.join('.') === field)?.[0]
+  return `${name ? `${name} (${field} in ${file})` : `${field} in ${file}`}: ${problem}`
+}

@@ -1,0 +1,118 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { lock } from 'proper-lockfile'
+import { startDevServer } from './dev-server.ts'
+import { type ProcessIdentity, endProcess, identify, isAlive } from './process-identity.ts'
+import { untilReachable } from './reachable.ts'
+import { type SearchAttributes, ensureSearchAttributes } from './search-attributes.ts'
+import { type ServerRecord, readRecord, writeRecord } from './server-record.ts'
+
+/** Temporal's own, which people know. */
+export const DEFAULT_PORTS = { port: 7233, uiPort: 8233 }
+const ANSWER_TIMEOUT_MS = 15_000
+const STOP_GRACE_MS = 10_000
+
+export interface EmbeddedOptions {
+  /** Gets the path of the `temporal` CLI; asked only where a server has to be started. */
+  cli: () => Promise<string>
+  /** Folder of `temporal.db`, the server's log and its record. */
+  stateFolder: string
+  env: NodeJS.ProcessEnv
+  /** Ports to take where they are free; 7233 and 8233 if left out. */
+  preferredPorts?: { port: number; uiPort: number }
+  searchAttributes?: SearchAttributes
+}
+
+export interface EmbeddedServer {
+  address: string
+  uiUrl: string
+  pid: number
+  /** started: by this call. adopted: its owner died and this process owns it now. shared: another process owns it. */
+  origin: 'started' | 'adopted' | 'shared'
+  /** Ends the server where this process owns it. */
+  stop: () => Promise<void>
+}
+
+/**
+ * The Temporal server on a state folder's data file: the one that runs, or a new one. There is never a second server on
+ * one file.
+ *
+ * @throws Error where the server that is there belongs to a living process and doesn't answer, or a new one fails
+ */
+export async function embeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const { stateFolder, searchAttributes = {} } = options
+  await mkdir(join(stateFolder, 'logs'), { recursive: true })
+  const recordFile = join(stateFolder, 'temporal.json')
+  // Patient: the other one may be building the CLI.
+  const release = await lock(recordFile, {
+    realpath: false,
+    stale: 10_000,
+    retries: { retries: 7200, factor: 1, minTimeout: 250, maxTimeout: 250 },
+  })
+  try {
+    const me = identify(process.pid)!
+    const record = readRecord(recordFile)
+    const running = record && (await takeRunning(record, recordFile, me))
+    const server = running ?? (await startNew(options, recordFile, me, record))
+    await ensureSearchAttributes(server.address, searchAttributes)
+    return server
+  } finally {
+    await release()
+  }
+}
+
+async function takeRunning(
+  record: ServerRecord,
+  recordFile: string,
+  me: ProcessIdentity,
+): Promise<EmbeddedServer | undefined> {
+  if (!isAlive(record.server)) return undefined
+  const owned = isAlive(record.owner)
+  const address = `127.0.0.1:${record.port}`
+  try {
+    await untilReachable({ address }, 'default', ANSWER_TIMEOUT_MS)
+  } catch (error) {
+    if (owned)
+      throw new Error(
+        `the embedded Temporal server (pid ${record.server.pid}), which process ${record.owner.pid} started, does not ` +
+          `answer at ${address}: end that process and try again`,
+        { cause: error },
+      )
+    await endProcess(record.server, STOP_GRACE_MS)
+    return undefined
+  }
+  if (owned) return asServer(record, 'shared', () => Promise.resolve())
+  writeRecord(recordFile, { ...record, owner: me })
+  return asServer(record, 'adopted', () => endProcess(record.server, STOP_GRACE_MS))
+}
+
+async function startNew(
+  options: EmbeddedOptions,
+  recordFile: string,
+  me: ProcessIdentity,
+  last: ServerRecord | undefined,
+): Promise<EmbeddedServer> {
+  let record: ServerRecord | undefined
+  const server = await startDevServer({
+    cli: await options.cli(),
+    env: options.env,
+    logFile: join(options.stateFolder, 'logs', 'temporal.log'),
+    dbFile: join(options.stateFolder, 'temporal.db'),
+    preferredPorts: [options.preferredPorts ?? DEFAULT_PORTS, ...(last ? [last] : [])],
+    searchAttributes: options.searchAttributes ?? {},
+    onSpawn: ({ pid, port, uiPort }) => {
+      const identity = identify(pid)
+      if (identity) writeRecord(recordFile, (record = { server: identity, owner: me, port, uiPort: uiPort! }))
+    },
+  })
+  return asServer(record!, 'started', server.stop)
+}
+
+function asServer(
+  { server, port, uiPort }: ServerRecord,
+  origin: EmbeddedServer['origin'],
+  stop: () => Promise<void>,
+): EmbeddedServer {
+  const [address, uiUrl] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
+  return { address, uiUrl, pid: server.pid, origin, stop }
+}

@@ -1,0 +1,117 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { loadClientConnectConfig } from '@temporalio/envconfig'
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { createActivities } from './activities/index.ts'
+import { createE2B } from './activities/lib/e2b.ts'
+import { createSecretStore } from './activities/lib/secrets.ts'
+import { environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
+import { createLogger, temporalLogger } from './runtime/logger.ts'
+import { workflowBundle } from './runtime/workflow-bundle.ts'
+
+export interface WorkerReady {
+  taskQueue: string
+  namespace: string
+  healthPort: number | undefined
+}
+
+/**
+ * Runs a worker until SIGTERM or SIGINT: then it takes no more work, lets go of running commands (another worker
+ * attaches to them), and ends. A second signal ends it at once.
+ *
+ * @throws ConfigError before anything is started
+ */
+export async function runWorker(
+  onReady: (ready: WorkerReady) => void = () => undefined,
+  config: WorkerConfig = loadWorkerConfig(),
+): Promise<void> {
+  const log = createLogger(config.logLevel)
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] })
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
+  const connection = await NativeConnection.connect(connectionOptions)
+  try {
+    const worker = await createWorker(config, connection, namespace)
+    const health = await serveHealth(config, worker)
+    const shutDown = onceThenForce(() => worker.shutdown())
+    // A parent that dies closes our channel to it.
+    process.on('SIGTERM', shutDown).on('SIGINT', shutDown).once('disconnect', shutDown)
+    const ready = { taskQueue: config.taskQueue, namespace, healthPort: portOf(health) }
+    log.info(ready, 'the worker is ready')
+    onReady(ready)
+    try {
+      await worker.run()
+    } finally {
+      process.off('SIGTERM', shutDown).off('SIGINT', shutDown).off('disconnect', shutDown)
+      health?.close()
+    }
+  } finally {
+    await connection.close()
+  }
+  log.info('the worker has stopped')
+}
+
+async function createWorker(
+  config: WorkerConfig,
+  connection: NativeConnection,
+  namespace: string,
+): Promise<Worker> {
+  return Worker.create({
+    connection,
+    namespace,
+    taskQueue: config.taskQueue,
+    workflowBundle: { codePath: await workflowBundle() },
+    activities: createActivities({
+      e2b: createE2B(config.e2b),
+      secrets: createSecretStore(environmentSecret()),
+      owner: config.owner,
+    }),
+    maxCachedWorkflows: config.maxCachedWorkflows,
+    maxConcurrentActivityTaskExecutions: config.maxActivities,
+    maxHeartbeatThrottleInterval: config.heartbeatMs,
+    defaultHeartbeatThrottleInterval: config.heartbeatMs,
+    // After a worker's sudden death its workflows wait this long before another worker gets them; 10 s by default.
+    stickyQueueScheduleToStartTimeout: '1s',
+    // Commands survive their worker, so there is nothing to wait for before letting go of them.
+    shutdownGraceTime: 0,
+    shutdownForceTime: '20s',
+  })
+}
+
+async function serveHealth(config: WorkerConfig, worker: Worker): Promise<Server | undefined> {
+  if (config.healthPort === undefined) return undefined
+  const server = createServer((request, response) => {
+    const state = worker.getState()
+    const found = request.url === '/health'
+    response.writeHead(found ? (state === 'RUNNING' ? 200 : 503) : 404, {
+      'content-type': 'application/json',
+    })
+    response.end(
+      JSON.stringify(found ? { state, taskQueue: config.taskQueue } : { message: 'ask for /health' }),
+    )
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(
+              `HOLDFAST_HEALTH_PORT: port ${config.healthPort} is taken; name another, or 0 for a free one`,
+            )
+          : error,
+      ),
+    )
+    server.listen(config.healthPort, '127.0.0.1', resolve)
+  })
+  return server
+}
+
+const portOf = (server: Server | undefined): number | undefined =>
+  (server?.address() as AddressInfo | undefined)?.port
+
+function onceThenForce(stop: () => void): () => void {
+  let asked = false
+  return () => {
+    if (asked) process.exit(130)
+    asked = true
+    stop()
+  }
+}
