@@ -1,0 +1,62 @@
+import type { FailureType } from '../contract/failures.ts'
+import type { JobResult } from '../contract/job.ts'
+
+/** What the exit codes of `holdfast` mean; the numbers are part of its interface. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  badInput: 2,
+  rejected: 3,
+  notFound: 4,
+  unreachable: 5,
+  cancelled: 6,
+  refused: 7,
+  defect: 70,
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** A failure of Holdfast, or one that only the command line has. */
+export type CliFailureType = FailureType | 'Usage' | 'Interrupted'
+
+/** Every other failure is the job's own. */
+const BY_FAILURE: Partial<Record<CliFailureType, ExitCode>> = {
+  Usage: EXIT.badInput,
+  InvalidSpec: EXIT.badInput,
+  JobNotFound: EXIT.notFound,
+  ServerUnreachable: EXIT.unreachable,
+  JobCancelled: EXIT.cancelled,
+  JobTerminated: EXIT.cancelled,
+  SpecConflict: EXIT.refused,
+  NotWaitingForReview: EXIT.refused,
+  InternalError: EXIT.defect,
+  Interrupted: EXIT.interrupted,
+}
+
+export const exitCodeOfFailure = (type: CliFailureType): ExitCode => BY_FAILURE[type] ?? EXIT.failed
+
+export const exitCodeOfOutcome = (outcome: JobResult['outcome']): ExitCode =>
+  outcome === 'rejected' ? EXIT.rejected : EXIT.ok
+
+const MEANING: Record<keyof typeof EXIT, string> = {
+  ok: 'done; of watch: the job completed',
+  failed: 'the job failed',
+  badInput: 'bad input or usage',
+  rejected: 'the reviewer rejected the work',
+  notFound: 'there is no such job',
+  unreachable: 'no Temporal server, or no worker, answers',
+  cancelled: 'the job was cancelled or terminated',
+  refused: "the job's state does not allow it (not in review, id taken by another spec)",
+  defect: 'a defect of Holdfast',
+  interrupted: 'interrupted by Ctrl-C; the job goes on',
+}
+
+/** The table, for `holdfast --help`. */
+export const exitCodeTable = (): string =>
+  [
+    'Exit codes:',
+    ...Object.entries(EXIT).map(([name, code]) => row(code, MEANING[name as keyof typeof EXIT])),
+  ].join('\n')
+
+const row = (code: number, meaning: string): string => `  ${String(code).padEnd(4)} ${meaning}`

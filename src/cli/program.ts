@@ -1,0 +1,33 @@
+import { baseProgram } from './base-program.ts'
+import { addAnswers } from './commands/answers.ts'
+import { addCancel } from './commands/cancel.ts'
+import { addDiff } from './commands/diff.ts'
+import { addList } from './commands/list.ts'
+import { addSchema } from './commands/schema.ts'
+import { addStatus } from './commands/status.ts'
+import { addSubmit } from './commands/submit.ts'
+import { addUp } from './commands/up.ts'
+import { addWatch } from './commands/watch.ts'
+import { addWorker } from './commands/worker.ts'
+
+/**
+ * The whole command line. Modules that are heavy (Temporal, zod, yaml) are imported by a command when it runs, so that
+ * help comes at once.
+ */
+export function createProgram() {
+  const program = baseProgram()
+  for (const add of [
+    addSubmit,
+    addStatus,
+    addWatch,
+    addDiff,
+    addAnswers,
+    addCancel,
+    addList,
+    addSchema,
+    addWorker,
+    addUp,
+  ])
+    add(program)
+  return program
+}

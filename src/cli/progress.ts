@@ -1,0 +1,135 @@
+import pc from 'picocolors'
+import type { CommandHeartbeat, JobEvent, Phase } from '../contract/job.ts'
+import { failureBox, reviewBox } from './progress/boxes.ts'
+import * as lines from './progress/event-lines.ts'
+import { OutputTail } from './progress/output-tail.ts'
+import { cleanLine } from './progress/text.ts'
+
+export interface ProgressOptions {
+  /** Gets each line, without its newline. */
+  write: (line: string) => void
+  color: boolean
+  jobId: string
+  /** How this command line is called, for the commands that answer a review; `holdfast` by default. */
+  program?: string
+  /** Events before this `seq` are taken in, for what comes later, but not shown. */
+  from?: number
+  /** The time, in ms since the epoch. */
+  now?: () => number
+}
+
+/** Shows a job to a person, line by line. */
+export interface Progress {
+  event(event: JobEvent): void
+  /** Shows what is new of the running command's output; ignored while no command runs. */
+  output(beat: CommandHeartbeat): void
+  /** Says something that isn't of the job. */
+  notice(text: string): void
+  /** Whether the job's failure has been shown. */
+  readonly failureShown: boolean
+}
+
+/** The one renderer of a job's events for people: of `holdfast watch` and of the demo. */
+export function createProgress(options: ProgressOptions): Progress {
+  const { write, jobId, program = 'holdfast', from = 0, now = Date.now } = options
+  const colors = pc.createColors(options.color)
+  let startedAt: number | undefined
+  let phase: { name: Phase; at: number } | undefined
+  let pausedAt: number | undefined
+  let tail: OutputTail | undefined
+  let end: lines.End = 'ok'
+  let failureShown = false
+
+  return {
+    event(event) {
+      const text = linesOf(event)
+      if (event.seq < from) return
+      failureShown ||= event.type === 'failed'
+      text.forEach(write)
+    },
+    output(beat) {
+      tail?.push(beat).forEach((line) => write(lines.outputLine(line, colors)))
+    },
+    notice(text) {
+      write(colors.yellow(`! ${cleanLine(text)}`))
+    },
+    get failureShown() {
+      return failureShown
+    },
+  }
+
+  function linesOf(event: JobEvent): string[] {
+    if (event.seq === 0) startedAt = event.at
+    switch (event.type) {
+      case 'phase':
+        return enter(event)
+      case 'sandboxCreated':
+      case 'sandboxKilled':
+      case 'sandboxKept':
+        return [lines.sandboxLine(event, undefined, colors)]
+      case 'sandboxPaused':
+        pausedAt = event.at
+        return [lines.sandboxLine(event, undefined, colors)]
+      case 'sandboxResumed': {
+        // The resume itself is no longer a pause.
+        const pausedMs = pausedAt === undefined ? undefined : event.at - event.ms - pausedAt
+        return [lines.sandboxLine(event, pausedMs, colors)]
+      }
+      case 'resumeVerified':
+        return [ok(`verified: the files and HEAD ${lines.shortCommit(event.head)} are as before the pause`)]
+      case 'stepStarted':
+        tail = isCommand(event.kind) ? new OutputTail() : undefined
+        return tail ? [lines.stepBegins(event, colors)] : []
+      case 'stepFinished':
+        return finishStep(event)
+      case 'reviewRequested':
+        return reviewBox(event, { jobId, program, now: now(), colors })
+      case 'reviewAnswered':
+        return [lines.reviewAnswer(event, colors)]
+      case 'committed':
+        return [ok(`commit ${lines.shortCommit(event.commit)}`)]
+      case 'pushed':
+        return [ok(`${cleanLine(event.branch)} on the remote is now ${lines.shortCommit(event.remoteHead)}`)]
+      case 'failed':
+        return [...close('failed', event.at), ...failureBox(event.failure, colors)]
+      case 'cancelled':
+        return close('cancelled', event.at)
+    }
+  }
+
+  function enter({ phase: name, at }: JobEvent & { type: 'phase' }): string[] {
+    const closing = leave('ok', at)
+    if (name === 'done')
+      return [...closing, lines.jobEnds(end, startedAt === undefined ? undefined : at - startedAt, colors)]
+    phase = { name, at }
+    return [...closing, lines.phaseBegins(name, colors)]
+  }
+
+  function leave(how: lines.End, at: number): string[] {
+    if (!phase) return []
+    const text = lines.phaseEnds(phase.name, how, at - phase.at, colors)
+    phase = undefined
+    tail = undefined
+    return [text]
+  }
+
+  function close(how: lines.End, at: number): string[] {
+    end = how
+    return leave(how, at)
+  }
+
+  function finishStep(event: JobEvent & { type: 'stepFinished' }): string[] {
+    // A failed command's output comes with the job's failure.
+    const rest = event.exitCode === 0 ? (tail?.finish(event.output) ?? []) : []
+    tail = undefined
+    return [...rest.map((line) => lines.outputLine(line, colors)), lines.stepEnds(event, colors)]
+  }
+
+  function ok(text: string): string {
+    return lines.mark('ok', colors, `  ✔ ${text}`)
+  }
+}
+
+/** Whether a step is a command of the caller, whose output is worth following. */
+export const isCommand = (kind: (JobEvent & { type: 'stepStarted' })['kind']): boolean =>
+  kind === 'run' || kind === 'check'

@@ -1,0 +1,71 @@
+import type { JobSummary } from '../client/jobs.ts'
+import type { JobResult, JobStatus, SandboxUse } from '../contract/job.ts'
+import { formatDuration, formatMoment } from './progress/duration.ts'
+import { changes, mark, PHASE_NAMES, shortCommit, stepEnds } from './progress/event-lines.ts'
+import { cleanLine } from './progress/text.ts'
+import type { Colors } from './terminal.ts'
+
+/** The status of a job for people. @param program how this command line is called, for the review's commands */
+export function formatStatus(status: JobStatus, program: string, now: number, colors: Colors): string {
+  const { id, phase, round, current, waitingFor, sandbox, branch, commit, steps } = status
+  const rows: [string, string | null | undefined][] = [
+    ['job', colors.bold(id)],
+    ['phase', `${PHASE_NAMES[phase]}${round > 1 ? `, round ${round}` : ''}`],
+    ['now', current && cleanLine(current)],
+    ['waits for', waitingFor && waiting(waitingFor, now)],
+    ['answer with', waitingFor && colors.cyan(`${program} approve ${id}`)],
+    ['branch', cleanLine(branch)],
+    ['commit', commit],
+    ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],
+  ]
+  return [
+    ...rows.filter(([, value]) => value).map(([label, value]) => field(label, value ?? '')),
+    ...steps.map((step) => stepEnds(step, colors)),
+  ].join('\n')
+}
+
+const waiting = ({ since, until }: { since: number; until: number }, now: number): string =>
+  `a review, for ${formatDuration(now - since)} now; until ${formatMoment(until)}`
+
+/** The result of a job for people. */
+export function formatResult(result: JobResult, colors: Colors): string {
+  const { outcome, branch, base, commit, remoteHead, diff, sandbox } = result
+  const rows: [string, string | null | undefined][] = [
+    ['outcome', colors.bold(mark(outcome === 'completed' ? 'ok' : 'failed', colors, outcome))],
+    ['branch', `${cleanLine(branch)}, from ${cleanLine(base)}`],
+    ['changes', changes(diff)],
+    ['commit', commit],
+    ['remote', remoteHead && (remoteHead === commit ? 'has it' : `has ${shortCommit(remoteHead)}`)],
+    ['sandbox', sandbox.sandboxId && sandboxUse(sandbox)],
+  ]
+  return rows
+    .filter(([, value]) => value)
+    .map(([label, value]) => field(label, value ?? ''))
+    .join('\n')
+}
+
+function sandboxUse({ state, runningMs, pausedMs, resumes }: SandboxUse): string {
+  const paused = pausedMs > 0 ? `, paused ${formatDuration(pausedMs)}` : ''
+  const resumed = resumes > 0 ? `, resumed ${resumes === 1 ? 'once' : `${resumes} times`}` : ''
+  return `${state}; ran ${formatDuration(runningMs)}${paused}${resumed}`
+}
+
+const field = (label: string, value: string): string => `${label.padEnd(12)} ${value}`
+
+/** Jobs as a table. @param now ms since the epoch */
+export function formatList(jobs: JobSummary[], now: number, colors: Colors): string {
+  if (jobs.length === 0) return 'no jobs'
+  const row = (status: string, started: string, time: string, id: string): string =>
+    `${status.padEnd(12)} ${started.padEnd(16)}  ${time.padStart(12)}  ${id}`
+  return [
+    colors.dim(row('STATUS', 'STARTED', 'TIME', 'JOB')),
+    ...jobs.map(({ id, status, startedAt, closedAt }) =>
+      row(
+        status.toLowerCase(),
+        formatMoment(startedAt.getTime()),
+        formatDuration((closedAt?.getTime() ?? now) - startedAt.getTime()),
+        cleanLine(id),
+      ),
+    ),
+  ].join('\n')
+}
