@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { followJob } from '../cli/follow.ts'
+import { createProgress } from '../cli/progress.ts'
+import { exitCodeOfFailure, exitCodeOfOutcome } from '../cli/exit-codes.ts'
+import { connect, HoldfastError, type Job, type JobEvent } from '../index.ts'
+import { interruption, untilAborted } from '../stack/interrupt.ts'
+import { type Stack, startStack } from '../stack/stack.ts'
+import { type GitHost, startGitHost } from './git-host/index.ts'
+import { currentNumber, demoSpec } from './job.ts'
+import { parseOptions } from './options.ts'
+import { createDemoRepository } from './repository.ts'
+import { review } from './review.ts'
+import { readStore, writeStore } from './store.ts'
+import { report } from './report.ts'
+
+const TASK_QUEUE = 'holdfast-demo'
+const REPOSITORY = 'tidy-duration'
+
+const options = parseOptions(process.argv)
+const write = (line: string): void => void process.stderr.write(`${line}\n`)
+const interrupted = interruption(() =>
+  write('\n  Stopping. `npm start` carries the same job on. (Ctrl-C again forces.)'),
+)
+
+const exitCode = await main().catch((error: unknown) => {
+  if (interrupted.aborted) return 130
+  write(error instanceof Error ? error.message : String(error))
+  return 1
+})
+// What a start that was given up left running in this process must not keep it.
+process.stdout.write('', () => process.exit(exitCode))
+
+/** The main job, from nothing to the pushed branch. Returns the exit code. */
+async function main(): Promise<number> {
+  const state = resolve(process.env.HOLDFAST_STATE ?? '.holdfast')
+  const storeFile = join(state, 'demo.json')
+  const store = await readStore(storeFile)
+  write('  Starting Temporal, sandboxes and a worker …')
+  const git = await startRemote(state, store)
+  let stack: Stack | undefined
+  try {
+    await writeStore(storeFile, { ...store, gitPort: git.port })
+    stack = await startStack({
+      state,
+      env: process.env,
+      taskQueue: TASK_QUEUE,
+      allowHostPorts: git.port ? [git.port] : [],
+      secrets: { GIT_TOKEN: git.token },
+      onProgress: (line) => write(`  ${line}`),
+      signal: interrupted,
+    })
+    write(`  Temporal   ${stack.temporal.how}`)
+    write(`  Sandboxes  ${stack.sandboxes.how}`)
+    write(`  Git        ${git.url}`)
+    if (interrupted.aborted) return 130
+    return await runJob(stack, git, state, storeFile)
+  } finally {
+    await stack?.stop()
+    await git.host?.stop()
+  }
+}
+
+interface Remote {
+  url: string
+  token: string
+  port: number
+  host: GitHost | undefined
+}
+
+/** The demo's own git host, or the repository that the environment names. */
+async function startRemote(state: string, store: { token: string; gitPort: number }): Promise<Remote> {
+  const named = process.env.HOLDFAST_DEMO_REPO
+  if (named)
+    return { url: named, token: process.env.HOLDFAST_SECRET_GIT_TOKEN ?? '', port: 0, host: undefined }
+  if (process.env.E2B_API_KEY && !process.env.E2B_API_URL)
+    throw new Error(
+      'E2B_API_KEY is set, so the sandbox runs in the E2B cloud, which cannot reach a git host on this machine:\n' +
+        'name a repository by HOLDFAST_DEMO_REPO and its token by HOLDFAST_SECRET_GIT_TOKEN, or unset E2B_API_KEY.',
+    )
+  const root = join(state, 'git')
+  await createDemoRepository({ root, name: REPOSITORY })
+  const host = await startGitHost({ root, token: store.token, ...(store.gitPort && { port: store.gitPort }) })
+  return { url: host.repoUrl(REPOSITORY), token: store.token, port: host.port, host }
+}
+
+async function runJob(stack: Stack, git: Remote, state: string, storeFile: string): Promise<number> {
+  const jobs = await connect({ ...stack.temporal, taskQueue: TASK_QUEUE })
+  try {
+    const store = await readStore(storeFile)
+    const folder = createHash('sha256').update(state).digest('hex').slice(0, 6)
+    const specOf = (number: number) => demoSpec({ number, url: git.url, folder })
+    const { number, carriedOn } = await currentNumber(jobs, store.job, (number) => specOf(number).id)
+    await writeStore(storeFile, { ...store, job: number })
+    const job = await jobs.submit(specOf(number))
+    const uiUrl =
+      stack.temporal.uiUrl &&
+      `${stack.temporal.uiUrl}/namespaces/${stack.temporal.namespace}/workflows/${job.id}/${job.runId}`
+    write(`  Job        ${job.id}${carriedOn ? ' (carried on)' : ''}`)
+    write(`  Watch      ${uiUrl ?? 'in your Temporal UI'}`)
+    write('')
+    await follow(job, uiUrl)
+    if (interrupted.aborted) return 130
+    const outcome = await job.result().then(
+      (result) => ({ result }),
+      (error: unknown) => ({ error: HoldfastError.from(error) as HoldfastError }),
+    )
+    await report({ job, outcome, git, uiUrl, json: options.json, write })
+    if (!options.exit) await untilAborted(interrupted)
+    return 'result' in outcome
+      ? exitCodeOfOutcome(outcome.result.outcome)
+      : exitCodeOfFailure(outcome.error.type)
+  } finally {
+    await jobs.close()
+  }
+}
+
+/** Shows what happens, and gets the review's answer when one is asked for. */
+async function follow(job: Job, uiUrl: string | undefined): Promise<void> {
+  const progress = createProgress({
+    jobId: job.id,
+    write,
+    color: process.stderr.isTTY && !process.env.NO_COLOR,
+  })
+  const done = new AbortController()
+  const signal = AbortSignal.any([interrupted, done.signal])
+  let reviewing: Promise<void> = Promise.resolve()
+  const event = (event: JobEvent): void => {
+    progress.event(event)
+    if (event.type === 'reviewRequested')
+      reviewing = reviewing.then(() => review(job, { yes: options.yes, uiUrl, write, signal }))
+  }
+  await followJob(job, { ...progress, event }, { signal: interrupted })
+  done.abort()
+  await reviewing
+}

@@ -1,0 +1,62 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { git } from '../../src/demo/git.ts'
+import { type GitHost, startGitHost } from '../../src/demo/git-host/index.ts'
+import { type DemoRepository, createDemoRepository } from '../../src/demo/repository.ts'
+
+export interface TestGitHost extends GitHost {
+  root: string
+  token: string
+  readOnlyToken: string
+  /** Makes the demo repository under this name. */
+  demo(name: string): Promise<DemoRepository>
+  /** Clone URL with a token in it (the full one by default), for plain git in tests. */
+  urlWith(name: string, token?: string): string
+  /** Head of a branch in the bare repository; undefined where there is no such branch. */
+  branchHead(name: string, branch: string): Promise<string | undefined>
+  /** Lets every push fail with this message, as a forge's rule does; pushes to other branches pass where `branch` is given. */
+  rejectPushes(name: string, message: string, branch?: string): Promise<void>
+  /** Runs git in a repository's folder. */
+  git(name: string, args: string[]): Promise<string>
+  /** Ends the host and removes its folder. */
+  cleanUp(): Promise<void>
+}
+
+/** A git host on a free port with a temporary root. End it by `cleanUp()`. */
+export async function testGitHost(): Promise<TestGitHost> {
+  const root = await mkdtemp(join(tmpdir(), 'holdfast-git-'))
+  const token = 'test-write-token'
+  const readOnlyToken = 'test-read-token'
+  const host = await startGitHost({ root, token, readOnlyToken })
+  const bare = (name: string) => join(root, `${name}.git`)
+  return {
+    ...host,
+    root,
+    token,
+    readOnlyToken,
+    demo: (name) => createDemoRepository({ root, name }),
+    urlWith: (name, used = token) => host.repoUrl(name).replace('://', `://holdfast:${used}@`),
+    branchHead: async (name, branch) =>
+      (await git(bare(name), ['for-each-ref', '--format=%(objectname)', `refs/heads/${branch}`])) ||
+      undefined,
+    rejectPushes: (name, message, branch) => installHook(bare(name), message, branch),
+    git: (name, args) => git(bare(name), args),
+    cleanUp: async () => {
+      await host.stop()
+      await rm(root, { recursive: true, force: true })
+    },
+  }
+}
+
+async function installHook(repository: string, message: string, branch?: string): Promise<void> {
+  const guarded = branch === undefined ? '*' : `refs/heads/${branch}`
+  const quoted = `'${message.replaceAll("'", `'\\''`)}'`
+  const hook = join(repository, 'hooks', 'pre-receive')
+  await mkdir(join(repository, 'hooks'), { recursive: true })
+  await writeFile(
+    hook,
+    `#!/bin/sh\nwhile read -r old new ref; do case "$ref" in ${guarded}) echo ${quoted} >&2; exit 1;; esac; done\n`,
+  )
+  await chmod(hook, 0o755)
+}
