@@ -19,23 +19,7 @@ export async function withJobs<T>(globals: Globals, work: (jobs: Jobs) => Promis
 
 async function connectSoon({ address, namespace, taskQueue }: Globals): Promise<Jobs> {
   const { connect } = await import('../client/connect.ts')
-  const connecting = connect({ address, namespace, taskQueue })
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const where = address ?? 'the address of TEMPORAL_ADDRESS or the profile (localhost:7233 by default)'
-      reject(
-        new CliError('ServerUnreachable', `no Temporal server answers at ${where}`, {
-          remedy: 'start one with `holdfast up`, or correct --address or TEMPORAL_ADDRESS',
-        }),
-      )
-    }, CONNECT_MS)
-  })
-  try {
-    return await Promise.race([connecting, late])
-  } finally {
-    clearTimeout(timer)
-  }
+  return connect({ address, namespace, taskQueue, timeoutMs: CONNECT_MS })
 }
 
 /** Prints an answer: as one line of JSON with --json, otherwise in words. */

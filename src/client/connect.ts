@@ -12,6 +12,8 @@ export interface ConnectOptions {
   profile?: string
   /** Where the workers listen. */
   taskQueue?: string
+  /** How long the server may take to answer the first time, in ms; 10,000 by default. */
+  timeoutMs?: number
 }
 
 /**
@@ -24,8 +26,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
     ...(options.profile && { profile: options.profile }),
   })
   const address = options.address ?? connectionOptions.address ?? 'localhost:7233'
+  const connectTimeout = options.timeoutMs ?? 10_000
   try {
-    const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout: '10s' })
+    const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout })
     return new Jobs(connection, {
       namespace: options.namespace ?? namespace ?? 'default',
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,

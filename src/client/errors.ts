@@ -1,6 +1,8 @@
+import { status } from '@grpc/grpc-js'
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common'
 import {
   isGrpcServiceError,
+  ServiceError,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -55,12 +57,22 @@ export class HoldfastError extends Error {
       return new HoldfastError('JobCancelled', 'the job was cancelled', { cause: error })
     if (cause instanceof TerminatedFailure)
       return new HoldfastError('JobTerminated', 'the job was terminated', { cause: error })
+    if (error instanceof WorkflowNotFoundError && /already completed/.test(error.message))
+      return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
       return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
-    if (isGrpcServiceError(error))
-      return new HoldfastError('ServerUnreachable', error.details || error.message, { cause: error })
+    const rpc = error instanceof ServiceError ? error.cause : error
+    if (isGrpcServiceError(rpc))
+      return new HoldfastError(typeOfRpcError(rpc), rpc.details || rpc.message, { cause: error })
     return error
   }
+}
+
+/** By gRPC status. A query that nobody takes up, because no worker polls, ends in one of two ways. */
+function typeOfRpcError({ code, details }: { code: status; details: string }): FailureType {
+  if (code === status.FAILED_PRECONDITION || /before a worker could process it|no poller/i.test(details))
+    return 'NoWorker'
+  return code === status.INVALID_ARGUMENT ? 'InvalidQuery' : 'ServerUnreachable'
 }
 
 /** Runs a call of the Temporal client; what it throws becomes a HoldfastError. */

@@ -9,6 +9,10 @@ export const FAILURES = {
     next: 'terminal',
     remedy: 'use another id, or submit the very spec that this job was made from',
   },
+  InvalidQuery: {
+    next: 'terminal',
+    remedy: 'correct the filter: Temporal\'s list filter, as in ExecutionStatus = "Running"',
+  },
   JobNotFound: {
     next: 'terminal',
     remedy: 'list the jobs to find its id; closed jobs go when the retention ends',
@@ -77,6 +81,10 @@ export const FAILURES = {
     remedy: "this is a defect of Holdfast: report it with the workflow's history",
   },
   WorkerStopping: { next: 'retryable', remedy: 'nothing: another worker goes on from here' },
+  NoWorker: {
+    next: 'retryable',
+    remedy: 'start a worker on the task queue of the job; what the job has done is kept',
+  },
   ServerUnreachable: { next: 'retryable', remedy: 'start Temporal, or correct TEMPORAL_ADDRESS' },
 } as const satisfies Record<string, { next: 'retryable' | 'terminal'; remedy: string }>
 

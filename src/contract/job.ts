@@ -58,10 +58,14 @@ export interface StepReport {
   exitCode: number
 }
 
+/** A person's answer, or the timeout's; `by` is then `timeout`. */
 export type Review =
   | { decision: 'approve'; by: string; comment?: string }
   | { decision: 'reject'; by: string; reason?: string }
-  | { decision: 'requestChanges'; by: string; feedback: string; steps?: Step[] }
+  | { decision: 'requestChanges'; by: string; feedback: string }
+
+/** The answer as it arrives: a request for changes may bring the steps to run. */
+export type ReviewAnswer = Review & { steps?: Step[] }
 
 /** What happened, in order. `seq` counts from 0 without gaps; `at` is ms since the epoch. */
 export type JobEvent = { seq: number; at: number } & JobEventBody
@@ -83,7 +87,7 @@ export type JobEventBody =
       deletions: number
       until: number
     }
-  | { type: 'reviewAnswered'; review: Omit<Review, 'steps'> }
+  | { type: 'reviewAnswered'; review: Review }
   | { type: 'committed'; commit: string }
   | { type: 'pushed'; branch: string; remoteHead: string }
   | { type: 'failed'; failure: FailureReport }
@@ -129,7 +133,7 @@ export interface JobResult {
   remoteHead: string | null
   diff: Omit<DiffSummary, 'text'>
   checks: StepReport[]
-  review: Omit<Review, 'steps'> | null
+  review: Review | null
   sandbox: SandboxUse
 }
 

@@ -28,15 +28,15 @@ function problemsOf(issue: z.core.$ZodIssue, base: PropertyKey[] = []): FieldPro
   }
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({ field: pathText([...path, key]), problem: 'is not a field here' }))
-  return [{ field: pathText(path), problem: issue.message }]
+  return [{ field: pathText(path), problem: isMissing(issue) ? 'is missing' : issue.message }]
 }
 
 /** A missing required key counts for more than any flaw inside: a branch lacking its own key isn't the one meant. */
 const weight = (issues: z.core.$ZodIssue[]): number =>
-  issues.reduce(
-    (sum, issue) => sum + (issue.code === 'invalid_type' && issue.input === undefined ? 10 : 1),
-    0,
-  )
+  issues.reduce((sum, issue) => sum + (isMissing(issue) ? 10 : 1), 0)
+
+const isMissing = (issue: z.core.$ZodIssue): boolean =>
+  issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
 
 const pathText = (path: PropertyKey[]): string =>
   path.reduce<string>(

@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancellationScope, setHandler, uuid4 } from '@temporalio/workflow'
-import type { DiffSummary, JobResult, Review } from '../contract/job.ts'
+import type { DiffSummary, JobResult, Review, ReviewAnswer } from '../contract/job.ts'
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
@@ -65,7 +65,7 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
     baseCommit = cloned.baseCommit
   }
 
-  async function edit(changes?: Review & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
+  async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
     await runSteps(journal, lease, changes?.steps ?? spec.steps, feedback)
@@ -75,7 +75,7 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
     return checks
   }
 
-  async function askForReview(): Promise<Review | null> {
+  async function askForReview(): Promise<ReviewAnswer | null> {
     if (!spec.review?.required) return null
     const { timeout, onTimeout } = spec.review
     journal.enter('review')
@@ -141,7 +141,7 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
       throw ApplicationFailure.nonRetryable(end.report.message, end.report.type, end.report)
     return {
       ...end.value,
-      review: end.value.review && withoutSteps(end.value.review as Review),
+
       sandbox: lease.use,
     }
   }
@@ -172,7 +172,6 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
   }
 }
 
-function withoutSteps(review: Review): Omit<Review, 'steps'> {
-  const { steps: _, ...rest } = review as Review & { steps?: unknown }
-  return rest
+function withoutSteps({ steps: _, ...review }: ReviewAnswer): Review {
+  return review
 }

@@ -157,3 +157,11 @@ test('the JSON Schema describes what a caller writes', () => {
   expect(schema.required.toSorted()).toEqual(['branch', 'id', 'repo', 'steps'])
   expect(Object.keys(schema.properties)).toContain('review')
 })
+
+test('a missing field and a misspelt step are told in plain words', () => {
+  expect(problemsOf({ ...valid(), branch: undefined })).toContainEqual({ field: 'branch', problem: 'is missing' })
+  expect(problemsOf({ ...valid(), steps: [{ rnu: 'npm ci' }] })).toContainEqual({
+    field: 'steps[0].rnu',
+    problem: 'is not a field here',
+  })
+})

@@ -74,7 +74,7 @@ export function sandboxLine(
 }
 
 export function reviewAnswer(event: Event<'reviewAnswered'>, colors: Colors): string {
-  const review = event.review as Review
+  const { review } = event
   const by = cleanLine(review.by)
   switch (review.decision) {
     case 'approve':

@@ -4,6 +4,8 @@ import type { AgentJobSpec } from '../../contract/spec.ts'
 
 /** More are dropped, oldest first; a page then starts at a higher `seq`. */
 const MAX_EVENTS = 2_000
+/** Events a query answers with at most. */
+const PAGE = 200
 
 /** What a job has done and does now: the state behind its queries and its page in the Temporal UI. */
 export class Journal {
@@ -47,8 +49,8 @@ export class Journal {
   events(from = 0): EventPage {
     const start = Math.max(0, from - (this.#events[0]?.seq ?? 0))
     return {
-      events: this.#events.slice(start, start + 200),
-      next: this.#events[start + 199]?.seq ?? this.#next,
+      events: this.#events.slice(start, start + PAGE),
+      next: this.#events[start + PAGE]?.seq ?? this.#next,
     }
   }
 

@@ -1,12 +1,12 @@
 import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow'
 import { FAILURES, type FailureType } from '../../contract/failures.ts'
-import type { Review } from '../../contract/job.ts'
+import type { ReviewAnswer } from '../../contract/job.ts'
 import { approveUpdate, rejectUpdate, requestChangesUpdate } from '../../contract/messages.ts'
 
 /** Where a person's answer arrives. It is taken only while one is asked for, and only the first. */
 export class ReviewDesk {
   #open = false
-  #answer: Review | undefined
+  #answer: ReviewAnswer | undefined
 
   constructor() {
     setHandler(approveUpdate, ({ by, comment }) => this.#take({ decision: 'approve', by, comment }), {
@@ -33,7 +33,7 @@ export class ReviewDesk {
   }
 
   /** Waits, durably, for an answer; undefined when none came in time. */
-  async wait(timeoutMs: number): Promise<Review | undefined> {
+  async wait(timeoutMs: number): Promise<ReviewAnswer | undefined> {
     this.#answer = undefined
     this.#open = true
     await condition(() => this.#answer !== undefined, timeoutMs)
@@ -41,7 +41,7 @@ export class ReviewDesk {
     return this.#answer
   }
 
-  #take(answer: Review): void {
+  #take(answer: ReviewAnswer): void {
     this.#answer = answer
     this.#open = false
   }

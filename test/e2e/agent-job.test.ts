@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { HoldfastError } from '../../src/index.ts'
+import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+
+let holdfast: Holdfast
+beforeAll(async () => {
+  holdfast = await startHoldfast()
+  await holdfast.startWorker()
+})
+afterAll(() => holdfast.stop())
+
+test('a reviewed job clones, edits, checks, pauses, resumes, commits and pushes once', async () => {
+  const spec = await holdfast.spec({
+    steps: [
+      { write: 'src/new.js', content: 'export const made = true\n' },
+      { run: 'echo "$PWD" && git status --short' },
+    ],
+    checks: [{ run: 'test -f src/new.js', name: 'the file is there' }],
+    review: { required: true },
+    commit: { message: 'Add a module', author: { name: 'Holdfast Test', email: 'test@holdfast.invalid' } },
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const status = await job.status()
+  expect(status).toMatchObject({
+    phase: 'review',
+    waitingFor: { kind: 'review' },
+    sandbox: { state: 'paused' },
+  })
+  expect((await job.diff())?.text).toContain('+export const made = true')
+  await job.approve({ by: 'the test' })
+  const result = await job.result()
+  expect(result).toMatchObject({
+    outcome: 'completed',
+    review: { decision: 'approve', by: 'the test' },
+    diff: { files: 1, insertions: 1, deletions: 0 },
+    checks: [{ name: 'the file is there', exitCode: 0 }],
+    sandbox: { state: 'killed', pauses: 1, resumes: 1 },
+  })
+  expect(result.sandbox.pausedMs).toBeGreaterThan(0)
+  expect(result.sandbox.runningMs).toBeGreaterThan(0)
+  const repository = holdfast.repository(spec.repo.url)
+  expect(result.remoteHead).toBe(result.commit)
+  expect(await repository.head('holdfast/work')).toBe(result.commit)
+  expect(await repository.show(`${result.commit}:src/new.js`)).toBe('export const made = true')
+  expect(
+    await repository.log('holdfast/work', '%an <%ae>|%s|%(trailers:key=Holdfast-Job,valueonly)'),
+  ).toContain(`Holdfast Test <test@holdfast.invalid>|Add a module|${spec.id}/1`)
+  const phases = (await allEvents(job)).flatMap((event) => (event.type === 'phase' ? [event.phase] : []))
+  expect(phases).toEqual([
+    'prepare',
+    'clone',
+    'steps',
+    'checks',
+    'review',
+    'commit',
+    'push',
+    'cleanUp',
+    'done',
+  ])
+  expect(await holdfast.listSandboxes()).toEqual([])
+})
+
+test('events are numbered without gaps and can be resumed from any number', async () => {
+  const job = await holdfast.jobs.submit(await holdfast.spec())
+  const events = await allEvents(job)
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index))
+  const rest = []
+  for await (const event of job.events({ from: 3 })) rest.push(event)
+  expect(rest).toEqual(events.slice(3))
+})
+
+test('the same spec submitted twice is one job, another spec under its id is refused', async () => {
+  const spec = await holdfast.spec()
+  const [first, second] = await Promise.all([holdfast.jobs.submit(spec), holdfast.jobs.submit({ ...spec })])
+  expect(second.runId).toBe(first.runId)
+  await first.result()
+  expect((await holdfast.jobs.submit(spec)).runId).toBe(first.runId)
+  await expect(holdfast.jobs.submit({ ...spec, branch: 'other' })).rejects.toMatchObject({
+    type: 'SpecConflict',
+  })
+})
+
+test('a request for changes runs the given steps with the feedback and asks again', async () => {
+  const spec = await holdfast.spec({ review: { required: true } })
+  const job = await holdfast.jobs.submit(spec)
+  const asked = await eventOf(job, 'reviewRequested')
+  await job.requestChanges({
+    by: 'the test',
+    feedback: 'say more',
+    steps: [{ run: 'printf "%s in round %s\\n" "$HOLDFAST_FEEDBACK" "$HOLDFAST_ROUND" >>NOTES.md' }],
+  })
+  await eventOf(job, 'reviewRequested', asked.seq + 1)
+  expect((await job.diff())?.text).toContain('+say more in round 2')
+  await job.approve({ by: 'the test' })
+  const result = await job.result()
+  expect(result.sandbox).toMatchObject({ pauses: 2, resumes: 2 })
+  const repository = holdfast.repository(spec.repo.url)
+  expect(await repository.show(`${result.commit}:NOTES.md`)).toBe('made by a job\nsay more in round 2')
+})
+
+test('a rejected job pushes nothing and ends as rejected', async () => {
+  const spec = await holdfast.spec({ review: { required: true } })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  await job.reject({ by: 'the test', reason: 'no' })
+  expect(await job.result()).toMatchObject({
+    outcome: 'rejected',
+    commit: null,
+    sandbox: { state: 'killed', resumes: 0 },
+  })
+  expect(await holdfast.repository(spec.repo.url).head('holdfast/work')).toBeUndefined()
+})
+
+test.each([
+  ['reject', 'rejected'],
+  ['approve', 'completed'],
+] as const)('a review that nobody answers ends by onTimeout: %s', async (onTimeout, outcome) => {
+  const job = await holdfast.jobs.submit(await holdfast.spec({ review: { timeout: 300, onTimeout } }))
+  expect(await job.result()).toMatchObject({ outcome, review: { by: 'timeout' } })
+})
+
+test('an answer is refused while no review is asked for, and without a name', async () => {
+  const job = await holdfast.jobs.submit(await holdfast.spec({ review: { required: true } }))
+  await expect(job.approve({ by: 'early' })).rejects.toMatchObject({ type: 'NotWaitingForReview' })
+  await eventOf(job, 'reviewRequested')
+  await expect(job.approve({ by: '' })).rejects.toMatchObject({ type: 'InvalidSpec' })
+  await expect(job.requestChanges({ by: 'x', feedback: '' })).rejects.toBeInstanceOf(HoldfastError)
+  await job.reject({ by: 'the test' })
+  await job.result()
+})
+
+test('cancelled in the middle of a command, a job ends its command and its sandbox', async () => {
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [{ run: 'echo begun; sleep 100' }] }))
+  await eventOf(job, 'stepStarted')
+  await job.cancel()
+  await expect(job.result()).rejects.toMatchObject({ type: 'JobCancelled' })
+  expect((await allEvents(job)).map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['cancelled', 'sandboxKilled']),
+  )
+})
+
+test('cancelled while it waits for a review, a job kills its paused sandbox', async () => {
+  const job = await holdfast.jobs.submit(await holdfast.spec({ review: { required: true } }))
+  await eventOf(job, 'reviewRequested')
+  await job.cancel()
+  await expect(job.result()).rejects.toMatchObject({ type: 'JobCancelled' })
+  expect((await job.status()).sandbox.state).toBe('killed')
+})
+
+test('a job that nobody submitted is not found', async () => {
+  await expect(holdfast.jobs.get('nobody-made-this').status()).rejects.toMatchObject({ type: 'JobNotFound' })
+})
+
+test('an invalid spec is refused with its fields before anything is started', async () => {
+  const spec = await holdfast.spec({ branch: '-x', steps: [] })
+  await expect(holdfast.jobs.submit(spec)).rejects.toMatchObject({
+    type: 'InvalidSpec',
+    problems: [{ field: 'branch' }, { field: 'steps' }],
+  })
+  await expect(holdfast.jobs.get(spec.id).status()).rejects.toMatchObject({ type: 'JobNotFound' })
+})

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
+
+let holdfast: Holdfast
+beforeAll(async () => {
+  holdfast = await startHoldfast()
+})
+afterAll(() => holdfast.stop())
+
+/** Counts its own runs in the repository, then prints a numbered line every tenth of a second. */
+const counting = (lines: number): string =>
+  `echo run >>runs.txt; for n in $(seq 1 ${lines}); do echo "line $n"; sleep 0.1; done`
+
+const expectedLines = (lines: number): string =>
+  Array.from({ length: lines }, (_, n) => `line ${n + 1}\n`).join('')
+
+async function outputOfOnlyStep(job: Awaited<ReturnType<Holdfast['jobs']['submit']>>): Promise<string> {
+  return (await eventOf(job, 'stepFinished')).output
+}
+
+test(
+  'a worker killed by SIGKILL in the middle of a 60 s command loses no line and runs nothing twice',
+  { timeout: 150_000 },
+  async () => {
+    const first = await holdfast.startWorker()
+    const spec = await holdfast.spec({ steps: [{ run: counting(600), timeout: '5m' }] })
+    const job = await holdfast.jobs.submit(spec)
+    await untilPrinted(job, 'line 20\n')
+    await end(first, 'SIGKILL')
+    const second = await holdfast.startWorker()
+    const result = await job.result()
+    expect(await outputOfOnlyStep(job)).toBe(expectedLines(600).slice(-2_000))
+    expect((await job.status()).steps[0]).toMatchObject({ exitCode: 0 })
+    expect((await job.status()).steps[0]?.ms).toBeGreaterThan(60_000)
+    expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
+    await end(second, 'SIGTERM')
+  },
+)
+
+test('a worker asked to stop hands its command over at once', async () => {
+  const first = await holdfast.startWorker()
+  const spec = await holdfast.spec({ steps: [{ run: counting(80) }] })
+  const job = await holdfast.jobs.submit(spec)
+  await untilPrinted(job, 'line 5\n')
+  const begun = Date.now()
+  await end(first, 'SIGTERM')
+  expect(Date.now() - begun).toBeLessThan(6_000)
+  const second = await holdfast.startWorker()
+  const result = await job.result()
+  expect(await outputOfOnlyStep(job)).toBe(expectedLines(80))
+  expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
+  await end(second, 'SIGTERM')
+})
+
+test('a sandbox server killed by SIGKILL and started again loses no line of a running command', async () => {
+  const worker = await holdfast.startWorker()
+  const spec = await holdfast.spec({ steps: [{ run: counting(60) }] })
+  const job = await holdfast.jobs.submit(spec)
+  await untilPrinted(job, 'line 5\n')
+  await holdfast.sandboxes.kill()
+  await holdfast.sandboxes.restart()
+  const result = await job.result()
+  expect(await outputOfOnlyStep(job)).toBe(expectedLines(60))
+  expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
+  await end(worker, 'SIGTERM')
+})
+
+test('a command whose supervisor was killed ends the job as OutcomeUnknown and is not run again', async () => {
+  const worker = await holdfast.startWorker()
+  const run = 'echo run >>/home/user/runs.txt; echo begun; kill -KILL $PPID; sleep 1; kill -KILL $$'
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [{ run }] }))
+  await expect(job.result()).rejects.toMatchObject({ type: 'OutcomeUnknown' })
+  await end(worker, 'SIGTERM')
+})

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Sandbox, type SandboxInfo } from 'e2b'
+import { inject, onTestFinished } from 'vitest'
+import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
+import { testGitHost } from './git-host.ts'
+import { startSandboxServer, type SandboxServer } from './sandbox-server.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The real parts of one test file: sandbox server, git host, client, and workers as processes. */
+export interface Holdfast {
+  jobs: Jobs
+  /** The bare repository behind a clone URL. */
+  repository(url: string): Repository
+  sandboxes: SandboxServer
+  /** Every sandbox that the server has, by the SDK's own list. */
+  listSandboxes(): Promise<SandboxInfo[]>
+  taskQueue: string
+  /** Starts a worker process; it is ended with the file. */
+  startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
+  /** A spec against a fresh copy of the demo repository. */
+  spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
+  stop(): Promise<void>
+}
+
+export async function startHoldfast(): Promise<Holdfast> {
+  const git = await testGitHost()
+  const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+  const taskQueue = `test-${randomUUID()}`
+  const address = inject('temporalAddress')
+  const jobs = await connect({ address, taskQueue })
+  const workers: ChildProcess[] = []
+  const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+    ...process.env,
+    TEMPORAL_ADDRESS: address,
+    HOLDFAST_TASK_QUEUE: taskQueue,
+    HOLDFAST_HEARTBEAT_MS: '250',
+    HOLDFAST_LOG_LEVEL: 'error',
+    HOLDFAST_SECRET_GIT_TOKEN: git.token,
+    HOLDFAST_SECRET_READ_TOKEN: git.readOnlyToken,
+    HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
+    E2B_API_KEY: sandboxes.apiKey,
+    E2B_API_URL: sandboxes.apiUrl,
+    E2B_SANDBOX_URL: sandboxes.sandboxUrl,
+    ...extra,
+  })
+  return {
+    jobs,
+    sandboxes,
+    repository: (url) => repository(git, url),
+    listSandboxes: async () => {
+      const pages = Sandbox.list(sandboxes.connection)
+      const all: SandboxInfo[] = []
+      while (pages.hasNext) all.push(...(await pages.nextItems()))
+      return all
+    },
+    taskQueue,
+    startWorker: async (env) => {
+      const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
+        cwd: ROOT,
+        env: environment(env),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      workers.push(worker)
+      await Promise.race([
+        once(createInterface({ input: worker.stdout }), 'line'),
+        once(worker, 'exit').then(([code]) => Promise.reject(new Error(`the worker ended with ${code}`))),
+      ])
+      return worker
+    },
+    spec: async (changes) => {
+      const name = `demo-${randomUUID()}`
+      await git.demo(name)
+      return {
+        id: `job-${randomUUID()}`,
+        repo: { url: git.repoUrl(name), auth: secret('GIT_TOKEN') },
+        branch: 'holdfast/work',
+        steps: [{ write: 'NOTES.md', content: 'made by a job\n' }],
+        commit: { message: 'Add notes' },
+        push: true,
+        ...changes,
+      }
+    },
+    stop: async () => {
+      await Promise.all(workers.map((worker) => end(worker, 'SIGTERM')))
+      await jobs.close()
+      await sandboxes.stop()
+      await git.cleanUp()
+    },
+  }
+}
+
+export interface Repository {
+  head(branch: string): Promise<string | undefined>
+  /** A file at a revision, as `git show` names it. */
+  show(file: string): Promise<string>
+  log(branch: string, format: string): Promise<string>
+  createBranch(branch: string, from: string): Promise<void>
+  rejectPushes(message: string): Promise<void>
+}
+
+function repository(host: Awaited<ReturnType<typeof testGitHost>>, url: string): Repository {
+  const name = new URL(url).pathname.slice(1).replace(/\.git$/, '')
+  return {
+    head: (branch) => host.branchHead(name, branch),
+    show: (file) => host.git(name, ['show', file]),
+    log: (branch, format) => host.git(name, ['log', `--format=${format}`, branch]),
+    createBranch: async (branch, from) => {
+      await host.git(name, ['branch', branch, from])
+    },
+    rejectPushes: (message) => host.rejectPushes(name, message),
+  }
+}
+
+/** Ends a process by signal and waits for it. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill(signal)
+  await once(child, 'exit')
+}
+
+/** Waits for an event of the job. */
+export async function eventOf<T extends JobEvent['type']>(
+  job: Job,
+  type: T,
+  from = 0,
+): Promise<JobEvent & { type: T }> {
+  for await (const event of job.events({ from }))
+    if (event.type === type) return event as JobEvent & { type: T }
+  throw new Error(`the job ended without ${type}`)
+}
+
+/** Every event of the job, when it has ended. */
+export async function allEvents(job: Job): Promise<JobEvent[]> {
+  const events: JobEvent[] = []
+  for await (const event of job.events()) events.push(event)
+  return events
+}
+
+/** Resolves when the running command has printed the text. */
+export async function untilPrinted(job: Job, text: string): Promise<void> {
+  const stop = new AbortController()
+  onTestFinished(() => stop.abort())
+  while (!stop.signal.aborted) {
+    const live = await job.liveOutput()
+    if (live?.recent.includes(text)) return
+    // Heartbeats are what a client can see of a running command, and Temporal has no push for them.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
