@@ -1,3 +1,4 @@
+import { admissionActivities } from './admission.ts'
 import { commandActivities } from './commands.ts'
 import { fileActivities } from './files.ts'
 import { gitActivities } from './git.ts'
@@ -6,6 +7,7 @@ import { sandboxActivities } from './sandbox.ts'
 
 /** Every activity of Holdfast, for a worker. */
 export const createActivities = (deps: ActivityDeps) => ({
+  ...admissionActivities(deps),
   ...sandboxActivities(deps),
   ...commandActivities(deps),
   ...fileActivities(deps),

@@ -2,7 +2,6 @@ import { Context } from '@temporalio/activity'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox } from './lib/e2b.ts'
-import { failure } from './lib/failures.ts'
 
 /** Metadata keys by which a sandbox is known as ours, and whose. */
 const METADATA = {
@@ -67,12 +66,5 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
   async killAllocation({ allocationId }: { allocationId: string }): Promise<void> {
     const found = await deps.e2b.list({ [METADATA.owner]: deps.owner, [METADATA.allocation]: allocationId })
     for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
-  },
-
-  /** Proves, before anything is made, that this worker has the secrets the job names. @throws `SecretMissing` */
-  async checkSecrets({ names }: { names: string[] }): Promise<void> {
-    for (const name of names) deps.secrets.resolve(name)
-    if (names.some((name) => /[\r\n\0]/.test(deps.secrets.resolve(name))))
-      throw failure('SecretMissing', 'a secret holds a line break or NUL, which git credentials can not')
   },
 })

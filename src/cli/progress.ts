@@ -92,6 +92,8 @@ export function createProgress(options: ProgressOptions): Progress {
         return [ok(`${cleanLine(event.branch)} on the remote is now ${lines.shortCommit(event.remoteHead)}`)]
       case 'failed':
         return [...close('failed', event.at), ...failureBox(event.failure, colors)]
+      case 'cleanUpFailed':
+        return failureBox(event.failure, colors)
       case 'cancelled':
         return close('cancelled', event.at)
     }

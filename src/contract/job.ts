@@ -90,7 +90,7 @@ export type JobEventBody =
   | { type: 'reviewAnswered'; review: Review }
   | { type: 'committed'; commit: string }
   | { type: 'pushed'; branch: string; remoteHead: string }
-  | { type: 'failed'; failure: FailureReport }
+  | { type: 'failed' | 'cleanUpFailed'; failure: FailureReport }
   | { type: 'cancelled' }
 
 export interface EventPage {

@@ -1,9 +1,16 @@
-import { ApplicationFailure, CancellationScope, setHandler, uuid4 } from '@temporalio/workflow'
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  setHandler,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow'
 import type { DiffSummary, JobResult, Review, ReviewAnswer } from '../contract/job.ts'
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
-import { ending, type Ending } from './lib/failures.ts'
+import { ending, type Ending, toReport } from './lib/failures.ts'
 import { Journal } from './lib/journal.ts'
 import { SandboxLease } from './lib/lease.ts'
 import { ReviewDesk } from './lib/review.ts'
@@ -12,12 +19,14 @@ import { runChecks, runSteps } from './lib/steps.ts'
 type Outcome = Omit<JobResult, 'sandbox'>
 
 /** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
-export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
-  const journal = new Journal(spec)
+export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
+  const { workflowId: id } = workflowInfo()
+  const journal = new Journal()
   const lease = new SandboxLease(journal)
   const desk = new ReviewDesk()
   let diff: DiffSummary | null = null
   let baseCommit = ''
+  let spec = input
   answerQueries()
 
   const end = await ending(work)
@@ -53,9 +62,9 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
 
   async function prepare(): Promise<void> {
     journal.enter('prepare')
-    const names = spec.repo.auth ? [spec.repo.auth.secret] : []
-    if (names.length > 0) await perform('checkSecrets', `secrets: ${names.join(', ')}`, { names })
-    await lease.create()
+    const { parsed } = await perform('admitJob', 'check the spec and its secrets', { spec })
+    spec = parsed ?? spec
+    await lease.create(spec.sandbox)
   }
 
   async function clone(): Promise<void> {
@@ -68,11 +77,17 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
   async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
-    await runSteps(journal, lease, changes?.steps ?? spec.steps, feedback)
+    const given = changes?.steps && (await admit(changes))
+    await runSteps(journal, lease, given ?? spec.steps, feedback)
     if (spec.checks.length > 0) journal.enter('checks')
     const checks = await runChecks(journal, lease, spec.checks)
     diff = await perform('readDiff', 'read the diff', { ...lease.target, baseCommit })
     return checks
+  }
+
+  async function admit({ by, feedback, steps }: ReviewAnswer & { decision: 'requestChanges' }) {
+    const request = { by, feedback, steps }
+    return (await perform('admitChanges', 'check the steps to run', { request })).steps
   }
 
   async function askForReview(): Promise<ReviewAnswer | null> {
@@ -86,7 +101,7 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
     await lease.pause('until the review')
     const since = Date.now()
     const until = since + timeout
-    journal.waitingFor = { kind: 'review', since, until, answerWith: `holdfast approve ${spec.id}` }
+    journal.waitingFor = { kind: 'review', since, until, answerWith: `holdfast approve ${id}` }
     const { files = 0, insertions = 0, deletions = 0 } = diff ?? {}
     journal.record({ type: 'reviewRequested', round: journal.round, files, insertions, deletions, until })
     const review = (await desk.wait(timeout)) ?? { decision: onTimeout, by: 'timeout' }
@@ -103,7 +118,7 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
     if (!spec.commit) return null
     journal.enter('commit')
     const { message, author } = spec.commit
-    const trailer = `${spec.id}/1`
+    const trailer = `${id}/1`
     const input = { ...lease.target, baseCommit, message, author, trailer }
     const { commit } = await perform('commitWork', 'commit', input)
     journal.commit = commit
@@ -130,8 +145,14 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
     if (end.kind === 'cancelled') journal.record({ type: 'cancelled' })
     journal.waitingFor = null
     journal.enter('cleanUp')
-    const ended = await lease.end(end.kind === 'failed', baseCommit !== '')
-    if (end.kind === 'failed' && ended === 'kept') end.report.keptSandboxId = lease.target.sandboxId
+    try {
+      const ended = await lease.end(end.kind === 'failed', baseCommit !== '')
+      if (end.kind === 'failed' && ended === 'kept') end.report.keptSandboxId = lease.target.sandboxId
+    } catch (error) {
+      // What the job has done stands, whether or not its sandbox could be ended: it pauses itself, and carries our tag.
+      if (!(error instanceof ActivityFailure)) throw error
+      journal.record({ type: 'cleanUpFailed', failure: toReport(error) })
+    }
     journal.enter('done')
   }
 
@@ -139,11 +160,7 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
     if (end.kind === 'cancelled') throw end.error
     if (end.kind === 'failed')
       throw ApplicationFailure.nonRetryable(end.report.message, end.report.type, end.report)
-    return {
-      ...end.value,
-
-      sandbox: lease.use,
-    }
+    return { ...end.value, sandbox: lease.use }
   }
 
   function answerQueries(): void {
@@ -155,17 +172,8 @@ export async function agentJob(spec: AgentJobSpec): Promise<JobResult> {
       statusQuery,
       () => {
         const { phase, round, current, waitingFor, commit, steps } = journal
-        return {
-          id: spec.id,
-          phase,
-          round,
-          current,
-          waitingFor,
-          sandbox: lease.use,
-          branch: spec.branch,
-          commit,
-          steps,
-        }
+        const sandbox = lease.use
+        return { id, phase, round, current, waitingFor, sandbox, branch: spec.branch, commit, steps }
       },
       { description: 'Where the job is, what it waits for, and its sandbox' },
     )

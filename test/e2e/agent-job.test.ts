@@ -160,3 +160,28 @@ test('an invalid spec is refused with its fields before anything is started', as
   })
   await expect(holdfast.jobs.get(spec.id).status()).rejects.toMatchObject({ type: 'JobNotFound' })
 })
+
+test('started by any Temporal client with a spec as people write it, a job parses it itself', async () => {
+  const spec = await holdfast.spec({ steps: [{ run: 'echo x >x', timeout: '1m' }] })
+  const job = await holdfast.startUnchecked(spec.id, spec)
+  expect(await job.result()).toMatchObject({ outcome: 'completed' })
+})
+
+test('started by any Temporal client with what is no spec, a job fails before it makes a sandbox', async () => {
+  const job = await holdfast.startUnchecked('no-spec-of-ours', { id: 'x', steps: 'none' })
+  await expect(job.result()).rejects.toMatchObject({
+    type: 'InvalidSpec',
+    message: expect.stringContaining('repo: is missing'),
+  })
+  expect((await allEvents(job)).map(({ type }) => type)).not.toContain('sandboxCreated')
+})
+
+test('steps that come with a request for changes from the Temporal UI are checked before they run', async () => {
+  const job = await holdfast.jobs.submit(await holdfast.spec({ review: { required: true } }))
+  await eventOf(job, 'reviewRequested')
+  await holdfast.updateUnchecked(job.id, 'requestChanges', { by: 'ui', feedback: 'x', steps: [{ run: 7 }] })
+  await expect(job.result()).rejects.toMatchObject({
+    type: 'InvalidSpec',
+    message: expect.stringContaining('steps[0].run'),
+  })
+})

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { Client, Connection } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
@@ -22,6 +23,9 @@ export interface Holdfast {
   taskQueue: string
   /** Starts a worker process; it is ended with the file. */
   startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
+  /** Starts the workflow as the Temporal UI would, past our client's checks. */
+  startUnchecked(id: string, spec: unknown): Promise<Job>
+  updateUnchecked(id: string, update: string, input: unknown): Promise<unknown>
   /** A spec against a fresh copy of the demo repository. */
   spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
   stop(): Promise<void>
@@ -33,6 +37,8 @@ export async function startHoldfast(): Promise<Holdfast> {
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
   const jobs = await connect({ address, taskQueue })
+  const connection = await Connection.connect({ address })
+  const { workflow } = new Client({ connection })
   const workers: ChildProcess[] = []
   const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     ...process.env,
@@ -72,6 +78,12 @@ export async function startHoldfast(): Promise<Holdfast> {
       ])
       return worker
     },
+    startUnchecked: async (id, spec) => {
+      const workflowId = `${id}-${randomUUID()}`
+      await workflow.start('agentJob', { workflowId, taskQueue, args: [spec] })
+      return jobs.get(workflowId)
+    },
+    updateUnchecked: (id, update, input) => workflow.getHandle(id).executeUpdate(update, { args: [input] }),
     spec: async (changes) => {
       const name = `demo-${randomUUID()}`
       await git.demo(name)
@@ -88,6 +100,7 @@ export async function startHoldfast(): Promise<Holdfast> {
     stop: async () => {
       await Promise.all(workers.map((worker) => end(worker, 'SIGTERM')))
       await jobs.close()
+      await connection.close()
       await sandboxes.stop()
       await git.cleanUp()
     },

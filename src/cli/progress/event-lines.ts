@@ -1,4 +1,4 @@
-import type { DiffSummary, JobEvent, Phase, Review, StepReport } from '../../contract/job.ts'
+import type { DiffSummary, JobEvent, Phase, StepReport } from '../../contract/job.ts'
 import type { Colors } from '../terminal.ts'
 import { formatDuration } from './duration.ts'
 import { alignRight, cleanLine } from './text.ts'

@@ -26,7 +26,8 @@ const WORK: ActivityOptions = {
 
 /** How every activity is tried, in one table. `satisfies` makes it complete. */
 const TABLE = {
-  checkSecrets: { startToCloseTimeout: '10s', retry: retry(3) },
+  admitJob: { startToCloseTimeout: '10s', retry: retry(5) },
+  admitChanges: { startToCloseTimeout: '10s', retry: retry(5) },
   createSandbox: CALL,
   pauseSandbox: CALL,
   resumeSandbox: CALL,

@@ -1,6 +1,5 @@
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { EventPage, JobEvent, JobEventBody, JobStatus, Phase, StepReport } from '../../contract/job.ts'
-import type { AgentJobSpec } from '../../contract/spec.ts'
 
 /** More are dropped, oldest first; a page then starts at a higher `seq`. */
 const MAX_EVENTS = 2_000
@@ -9,7 +8,6 @@ const PAGE = 200
 
 /** What a job has done and does now: the state behind its queries and its page in the Temporal UI. */
 export class Journal {
-  readonly spec: AgentJobSpec
   phase: Phase = 'prepare'
   round = 1
   current: string | null = null
@@ -18,10 +16,6 @@ export class Journal {
   readonly steps: StepReport[] = []
   readonly #events: JobEvent[] = []
   #next = 0
-
-  constructor(spec: AgentJobSpec) {
-    this.spec = spec
-  }
 
   enter(phase: Phase): void {
     this.phase = phase

@@ -7,10 +7,10 @@ import type { Journal } from './journal.ts'
 /** The job's one sandbox, from the wish for it to its end, and the account of its time. */
 export class SandboxLease {
   readonly #journal: Journal
-  readonly #spec: AgentJobSpec['sandbox']
   readonly #allocationId = uuid4()
+  /** What was wished for; undefined before the wish. */
+  #spec: AgentJobSpec['sandbox'] | undefined
   #sandboxId: string | null = null
-  #wished = false
   #state: SandboxUse['state'] = 'none'
   #since = 0
   #time = { running: 0, paused: 0 }
@@ -19,12 +19,11 @@ export class SandboxLease {
 
   constructor(journal: Journal) {
     this.#journal = journal
-    this.#spec = journal.spec.sandbox
   }
 
   /** What every activity in the sandbox is told. */
   get target(): { sandboxId: string; sandboxTimeoutMs: number } {
-    if (!this.#sandboxId) throw new Error('the sandbox was used before it was created')
+    if (!this.#sandboxId || !this.#spec) throw new Error('the sandbox was used before it was created')
     return { sandboxId: this.#sandboxId, sandboxTimeoutMs: this.#spec.timeout }
   }
 
@@ -40,10 +39,10 @@ export class SandboxLease {
     }
   }
 
-  async create(): Promise<void> {
-    this.#wished = true
+  async create(spec: AgentJobSpec['sandbox']): Promise<void> {
+    this.#spec = spec
     const begun = Date.now()
-    const input = { allocationId: this.#allocationId, sandbox: this.#spec }
+    const input = { allocationId: this.#allocationId, sandbox: spec }
     const { sandboxId } = await perform('createSandbox', 'create the sandbox', input)
     this.#sandboxId = sandboxId
     this.#become('running')
@@ -70,7 +69,7 @@ export class SandboxLease {
 
   /** The end: killed, or kept paused where the spec asks for it. Safe to call in any state. */
   async end(failed: boolean, hasWork: boolean): Promise<'killed' | 'kept' | 'none'> {
-    if (!this.#wished) return 'none'
+    if (!this.#spec) return 'none'
     if (!this.#sandboxId) {
       const input = { allocationId: this.#allocationId }
       await perform('killAllocation', 'kill what the create call may have left', input)

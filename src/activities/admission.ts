@@ -1,0 +1,33 @@
+import { isDeepStrictEqual } from 'node:util'
+import { describeProblems, parse } from '../contract/parse.ts'
+import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../contract/spec.ts'
+import type { ActivityDeps } from './lib/deps.ts'
+import { failure } from './lib/failures.ts'
+
+/** What a job was started with: by our client it is parsed, from the Temporal UI or another SDK it is whatever was sent. */
+export const admissionActivities = (deps: ActivityDeps) => ({
+  /**
+   * Proves, before anything is made, that the spec is one and that this worker has the secrets it names. Reads only.
+   *
+   * @returns the parsed spec, where parsing changed it: left out otherwise, to keep it from standing in the history twice
+   * @throws `InvalidSpec` with every wrong field, `SecretMissing`
+   */
+  async admitJob({ spec }: { spec: unknown }): Promise<{ parsed?: AgentJobSpec }> {
+    const parsed = parse(agentJobSpec, spec)
+    if (!parsed.ok) throw failure('InvalidSpec', describeProblems(parsed.problems))
+    const { auth } = parsed.value.repo
+    if (auth && /[\r\n\0]/.test(deps.secrets.resolve(auth.secret)))
+      throw failure(
+        'SecretMissing',
+        `the secret ${auth.secret} holds a line break or NUL, which git credentials can not`,
+      )
+    return isDeepStrictEqual(parsed.value, spec) ? {} : { parsed: parsed.value }
+  },
+
+  /** The same for what came with a request for changes. Reads only. @throws `InvalidSpec` */
+  async admitChanges({ request }: { request: unknown }): Promise<{ steps: Step[] | undefined }> {
+    const parsed = parse(changeRequest, request)
+    if (!parsed.ok) throw failure('InvalidSpec', describeProblems(parsed.problems))
+    return { steps: parsed.value.steps }
+  },
+})
