@@ -95,9 +95,6 @@ export const isFailureType = (type: unknown): type is FailureType =>
 
 export const isTerminal = (type: FailureType): boolean => FAILURES[type].next === 'terminal'
 
-/** The failure types that Temporal must not retry, for a retry policy's `nonRetryableErrorTypes`. */
-export const TERMINAL_TYPES: FailureType[] = (Object.keys(FAILURES) as FailureType[]).filter(isTerminal)
-
 /** What a failed job says of itself: type, words, and what to do. Carried as the failure's first detail. */
 export interface FailureReport {
   type: FailureType

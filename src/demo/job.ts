@@ -1,5 +1,5 @@
-import { HoldfastError, type AgentJobInput, type Job, type Jobs, secret } from '../index.ts'
-import { FIX_PATCH } from './fix.ts'
+import { HoldfastError, type AgentJobInput, type Jobs, secret } from '../index.ts'
+import { EDGE_CASE_PATCH, FIX_PATCH } from './fix.ts'
 
 /** The demo's job: the same call that a backend makes. */
 export const demoSpec = (options: { number: number; url: string; folder: string }): AgentJobInput => ({
@@ -7,10 +7,10 @@ export const demoSpec = (options: { number: number; url: string; folder: string 
   repo: { url: options.url, base: 'main', auth: secret('GIT_TOKEN') },
   branch: `holdfast/fix-rounding-${options.number}`,
   steps: [
-    { name: 'see the test fail', run: '! node --test' },
+    { name: 'see the test fail', run: '! npm test -- --test-reporter=spec' },
     { name: 'carry when a unit rounds up', patch: FIX_PATCH },
   ],
-  checks: [{ name: 'npm test', run: 'npm test', timeout: '5m' }],
+  checks: [{ name: 'npm test', run: 'npm test -- --test-reporter=spec', timeout: '5m' }],
   review: { required: true, timeout: '7d', onTimeout: 'reject' },
   commit: {
     message:
@@ -18,7 +18,14 @@ export const demoSpec = (options: { number: number; url: string; folder: string 
     author: { name: 'Holdfast Demo', email: 'demo@holdfast.invalid' },
   },
   push: true,
+  sandbox: { envs: { npm_config_update_notifier: 'false' } },
 })
+
+/** The second edit, for whoever asks for changes: no agent is here to read the words, so it is always the same one. */
+export const secondEdit: AgentJobInput['steps'] = [
+  { name: 'note the feedback', run: 'printf "%s\\n" "$HOLDFAST_FEEDBACK"' },
+  { name: 'test the edge that the fix implies', patch: EDGE_CASE_PATCH },
+]
 
 /** Whether the job of that id still runs: then this start carries it on, and otherwise it makes a new one. */
 export async function jobState(jobs: Jobs, id: string): Promise<'none' | 'running' | 'ended'> {
@@ -41,5 +48,3 @@ export async function currentNumber(
     if (state !== 'ended') return { number, carriedOn: state === 'running' }
   }
 }
-
-export type { Job }

@@ -106,7 +106,10 @@ async function runJob(stack: Stack, git: Remote, state: string, storeFile: strin
       (error: unknown) => ({ error: HoldfastError.from(error) as HoldfastError }),
     )
     await report({ job, outcome, git, uiUrl, json: options.json, write })
-    if (!options.exit) await untilAborted(interrupted)
+    if (!options.exit) {
+      write('  Everything stays up for you to look at. Ctrl-C ends it.')
+      await untilAborted(interrupted)
+    }
     return 'result' in outcome
       ? exitCodeOfOutcome(outcome.result.outcome)
       : exitCodeOfFailure(outcome.error.type)
@@ -118,6 +121,7 @@ async function runJob(stack: Stack, git: Remote, state: string, storeFile: strin
 /** Shows what happens, and gets the review's answer when one is asked for. */
 async function follow(job: Job, uiUrl: string | undefined): Promise<void> {
   const progress = createProgress({
+    program: 'npx holdfast',
     jobId: job.id,
     write,
     color: process.stderr.isTTY && !process.env.NO_COLOR,

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import pc from 'picocolors'
 import { HoldfastError, type Job } from '../index.ts'
+import { secondEdit } from './job.ts'
 
 export interface ReviewOptions {
   yes: boolean
@@ -45,8 +46,8 @@ async function ask(job: Job, { signal, write }: ReviewOptions): Promise<void> {
       if (/^y(es)?$/i.test(answer)) return await job.approve({ by })
       if (/^no?$/i.test(answer)) return await job.reject({ by })
       if (answer.length > 3) {
-        write('  The steps run again, with your words in HOLDFAST_FEEDBACK.')
-        return await job.requestChanges({ by, feedback: answer })
+        write('  Your words go to the sandbox; no agent runs here, so a scripted second edit adds a test.')
+        return await job.requestChanges({ by, feedback: answer, steps: secondEdit })
       }
     }
   } catch (error) {

@@ -21,6 +21,8 @@ export interface Holdfast {
   /** Every sandbox that the server has, by the SDK's own list. */
   listSandboxes(): Promise<SandboxInfo[]>
   taskQueue: string
+  /** The token that may push. */
+  gitToken: string
   /** Starts a worker process; it is ended with the file. */
   startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
@@ -65,6 +67,7 @@ export async function startHoldfast(): Promise<Holdfast> {
       return all
     },
     taskQueue,
+    gitToken: git.token,
     startWorker: async (env) => {
       const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
         cwd: ROOT,

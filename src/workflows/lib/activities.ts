@@ -1,13 +1,12 @@
 import { type ActivityOptions, proxyActivities } from '@temporalio/workflow'
 import type { Activities } from '../../activities/index.ts'
-import { TERMINAL_TYPES } from '../../contract/failures.ts'
 
+/** Which failures are terminal is in the failures themselves. */
 const retry = (maximumAttempts: number): ActivityOptions['retry'] => ({
   initialInterval: '250ms',
   backoffCoefficient: 2,
   maximumInterval: '30s',
   maximumAttempts,
-  nonRetryableErrorTypes: TERMINAL_TYPES,
 })
 
 /** A call or two to E2B: about 7 minutes of trying. */
