@@ -173,7 +173,7 @@ export type AgentJobInput = z.input<typeof agentJobSpec>
 /** A spec once parsed: defaults filled in, every time in milliseconds. */
 export type AgentJobSpec = z.output<typeof agentJobSpec>
 export type Step = z.output<typeof stepSchema>
-export type StepInput = z.input<typeof stepSchema>
+
 export type CommandStep = z.output<typeof runStep>
 export type SecretRef = z.output<typeof secretRef>
 

@@ -1,0 +1,56 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+
+export interface ServerConfig {
+  /** 0 is any free one. */
+  port: number
+  dataDir: string
+  json: boolean
+  isolation: 'bubblewrap' | 'none'
+  /** `host:port` pairs. */
+  allowHostLoopback: string[]
+  apiKey: string | undefined
+  /** For sandboxes without isolation, which see the host's programs. */
+  path: string
+}
+
+/** The options of the command line and the environment. Ends the process with a message where they are wrong. */
+export function readConfig(argv: string[]): ServerConfig {
+  const { E2B_API_KEY: apiKey, PATH: path = '/usr/bin:/bin', XDG_CACHE_HOME: cache } = process.env
+  const user = join(cache ?? join(homedir(), '.cache'), 'holdfast/sandboxes')
+  const options = new Command()
+    .name('sandbox-server')
+    .description('E2B-compatible sandboxes on this machine')
+    .option('--port <port>', 'port on 127.0.0.1; 0 picks a free one', port, 0)
+    .option(
+      '--data-dir <folder>',
+      'keeps sandboxes',
+      process.getuid?.() === 0 ? '/var/lib/holdfast/sandboxes' : user,
+    )
+    .option('--json', 'print one line of JSON when ready', false)
+    .addOption(
+      new Option('--isolation <kind>', 'how sandboxes are kept apart')
+        .choices(['bubblewrap', 'none'] as const)
+        .default('bubblewrap' as const),
+    )
+    .option(
+      '--allow-host-loopback <host:port>',
+      'let sandboxes reach this port of the host; repeatable',
+      hostPort,
+      [],
+    )
+    .parse(argv)
+    .opts()
+  return { ...options, apiKey: apiKey === '' ? undefined : apiKey, path }
+}
+
+function port(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+  throw new InvalidArgumentError('give a number from 0 to 65535')
+}
+
+function hostPort(text: string, earlier: string[]): string[] {
+  if (/^[\w.:-]+:\d{1,5}$/.test(text)) return [...earlier, text]
+  throw new InvalidArgumentError('give host:port, for example 127.0.0.1:3000')
+}

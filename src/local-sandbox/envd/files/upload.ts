@@ -1,0 +1,108 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { basename, dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { Busboy, type BusboyHeaders } from '@fastify/busboy'
+import { HttpError } from '../../http.ts'
+
+export interface Uploaded {
+  path: string
+  name: string
+  type: 'file'
+}
+
+/**
+ * `POST /files`: stores the body (octet-stream), or the parts named `file` (multipart), and answers what was written.
+ * `path` is the query's, `resolve` makes it absolute. Throws HttpError 400 for a request that can't be understood.
+ */
+export async function upload(
+  path: string | undefined,
+  resolve: (path: string) => string,
+  request: IncomingMessage,
+): Promise<Uploaded[]> {
+  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  const body = decoded(request)
+  if (type === 'multipart/form-data') return multipart(path, resolve, request, body)
+  if (type !== 'application/octet-stream')
+    throw new HttpError(
+      400,
+      `content-type: '${type}' is not supported; send multipart/form-data or application/octet-stream`,
+    )
+  if (!path) throw new HttpError(400, 'path: is required with application/octet-stream; add ?path=')
+  return [await store(resolve(path), body)]
+}
+
+function decoded(request: IncomingMessage): Readable {
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase()
+  if (encoding === 'identity') return request
+  if (encoding !== 'gzip')
+    throw new HttpError(400, `content-encoding: '${encoding}' is not supported; send gzip or none`)
+  const gunzip = createGunzip()
+  request.once('error', (error) => gunzip.destroy(error))
+  return request.pipe(gunzip)
+}
+
+async function multipart(
+  path: string | undefined,
+  resolve: (path: string) => string,
+  request: IncomingMessage,
+  body: Readable,
+): Promise<Uploaded[]> {
+  const parser = multipartParser(request)
+  const stored: Promise<Uploaded>[] = []
+  const targets = new Set<string>()
+  // Looked at only once the body is read: until then a failure must not count as unhandled.
+  const keep = (result: Promise<Uploaded>) => {
+    result.catch(() => undefined)
+    stored.push(result)
+  }
+  parser.on('file', (field, stream, filename) => {
+    if (field !== 'file') return void stream.resume()
+    const target = path || filename ? resolve(path || filename) : undefined
+    if (!target || targets.has(target)) {
+      stream.resume()
+      const problem = target
+        ? `path '${target}' is given for several files; send one file to each path`
+        : 'path: is missing; add ?path= or a file name'
+      return keep(Promise.reject(new HttpError(400, problem)))
+    }
+    targets.add(target)
+    keep(store(target, stream))
+  })
+  const parsed = pipeline(body, parser).catch((error: NodeJS.ErrnoException) => {
+    throw error.code ? error : new HttpError(400, `multipart body: ${error.message}`)
+  })
+  await parsed
+  return Promise.all(stored)
+}
+
+function multipartParser(request: IncomingMessage): Busboy {
+  try {
+    // preservePath: the part's file name is a path here, slashes and all.
+    return new Busboy({ headers: request.headers as BusboyHeaders, preservePath: true })
+  } catch (error) {
+    throw new HttpError(400, `multipart body: ${(error as Error).message}`)
+  }
+}
+
+/** Overwrites in place, as a shell's `>` would: the file keeps its mode and its hard links. */
+async function store(path: string, content: Readable): Promise<Uploaded> {
+  // The body can fail while the folders are being made, when no pipeline listens yet.
+  const failed = new AbortController()
+  content.once('error', (error) => failed.abort(error))
+  try {
+    if ((await stat(path).catch(() => undefined))?.isDirectory())
+      throw new HttpError(400, `path '${path}' is a directory`)
+    await mkdir(dirname(path), { recursive: true })
+    await pipeline(content, createWriteStream(path, { mode: 0o644 }), { signal: failed.signal })
+  } catch (error) {
+    content.resume()
+    throw failed.signal.aborted
+      ? new HttpError(400, `body: ${(failed.signal.reason as Error).message}`)
+      : error
+  }
+  return { path, name: basename(path), type: 'file' }
+}

@@ -1,0 +1,87 @@
+import { closeSync, writeSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connectNodeAdapter } from '@connectrpc/connect-node'
+import { Filesystem } from '../gen/filesystem_pb.js'
+import { Process } from '../gen/process_pb.js'
+import { readConfig, type EnvdConfig } from './config.ts'
+import { baseEnvironment, refuseUser, resolvePath } from './context.ts'
+import { startEgressRelay } from './egress-relay.ts'
+import { download } from './files/download.ts'
+import { HttpError, sendError, sendJson } from '../http.ts'
+import { upload } from './files/upload.ts'
+import { serveUserPorts } from './port-relay.ts'
+import { ProcessTable } from './process-table.ts'
+import { filesystemService } from './rpc/filesystem.ts'
+import { processService } from './rpc/process.ts'
+import { Pipes } from './stdio.ts'
+
+// The program that runs inside each sandbox: commands, files and ports of the sandbox over one unix socket.
+// It trusts whoever reaches that socket; tokens and signatures are checked by the server, outside.
+
+// The server is told here: one byte when we wait for the configuration, another when the socket listens.
+const stateFd = 4
+
+async function main(): Promise<void> {
+  process.umask(0o022)
+  writeSync(stateFd, '1')
+  const config = await readConfig(process.stdin)
+  const proxyUrl = await startEgressRelay(config.egressPort, config.egressSocket)
+  const environment = baseEnvironment(config, proxyUrl)
+  const processes = new ProcessTable(new Pipes(config.runDir))
+  const rpc = connectNodeAdapter({
+    routes: (router) => {
+      router.service(Process, processService(config, environment, processes))
+      router.service(Filesystem, filesystemService(config))
+    },
+    fallback: (request, response) =>
+      void plainHttp(config, environment, request as IncomingMessage, response as ServerResponse),
+    grpc: false,
+    grpcWeb: false,
+    acceptCompression: [],
+  })
+  const server = createServer({ keepAliveTimeout: 640_000, requestTimeout: 0, headersTimeout: 0 }, rpc)
+  serveUserPorts(server)
+  server.listen(config.socket, () => {
+    writeSync(stateFd, '2')
+    closeSync(stateFd)
+  })
+}
+
+async function plainHttp(
+  config: EnvdConfig,
+  environment: Record<string, string>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://envd')
+  try {
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /health':
+        return void response.writeHead(204).end()
+      case 'GET /envs':
+        return sendJson(response, 200, environment)
+      case 'GET /files':
+        return await download(filePath(config, url, url.searchParams.get('path') ?? ''), request, response)
+      case 'POST /files': {
+        const path = url.searchParams.get('path') || undefined
+        return sendJson(response, 200, await upload(path, (name) => filePath(config, url, name), request))
+      }
+      default:
+        throw new HttpError(404, `${request.method} ${url.pathname} does not exist`)
+    }
+  } catch (error) {
+    sendError(response, error)
+  }
+}
+
+function filePath(config: EnvdConfig, url: URL, path: string): string {
+  const refusal = refuseUser(config, url.searchParams.get('username') ?? undefined)
+  if (refusal) throw new HttpError(401, refusal)
+  try {
+    return resolvePath(config, path)
+  } catch (error) {
+    throw new HttpError(400, (error as Error).message)
+  }
+}
+
+void main()

@@ -1,0 +1,156 @@
+import { stat } from 'node:fs/promises'
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { Signal, type Process, type EventSchema, type Input, type Selector } from '../../gen/process_pb.js'
+import { checkUser, resolvePath } from '../context.ts'
+import type { EnvdConfig } from '../config.ts'
+import { idle } from '../event-queue.ts'
+import type { ManagedProcess, ProcessEvent, ProcessSpec } from '../managed-process.ts'
+import type { ProcessTable } from '../process-table.ts'
+
+type Event = MessageInitShape<typeof EventSchema>
+const defaultKeepAliveSeconds = 90
+
+/** E2B's process service. PTYs aren't there yet: asking for one is `unimplemented`. */
+export function processService(
+  config: EnvdConfig,
+  environment: Record<string, string>,
+  table: ProcessTable,
+): Partial<ServiceImpl<typeof Process>> {
+  return {
+    list: () => ({
+      processes: table.running().map(({ pid, spec }) => ({
+        pid,
+        tag: spec.tag,
+        config: { cmd: spec.cmd, args: spec.args, envs: spec.envs, cwd: spec.cwd },
+      })),
+    }),
+
+    async *start(request, context) {
+      checkUser(config, context.requestHeader)
+      if (request.pty) throw new ConnectError('PTY is not implemented by this server', Code.Unimplemented)
+      if (!request.process?.cmd)
+        throw new ConnectError('process.cmd: is empty; name a program', Code.InvalidArgument)
+      const { cmd, args, envs, cwd } = request.process
+      const spec: ProcessSpec = {
+        cmd,
+        args,
+        envs,
+        env: { ...environment, ...envs },
+        cwd: await directory(config, cwd ?? ''),
+        tag: request.tag,
+        stdin: request.stdin ?? true,
+        timeoutMs: positive(context.timeoutMs()),
+      }
+      const process = await table.start(spec).catch((error: Error) => {
+        throw new ConnectError(`error starting process '${cmd}': ${error.message}`, Code.InvalidArgument)
+      })
+      for await (const event of follow(process, context, true)) yield { event }
+    },
+
+    async *connect(request, context) {
+      const process = table.find(select(request.process), { ended: true })
+      for await (const event of follow(process, context, false)) yield { event }
+    },
+
+    sendInput: async ({ process, input }) => {
+      await write(table.find(select(process)), input)
+      return {}
+    },
+
+    streamInput: async (requests) => {
+      let process: ManagedProcess | undefined
+      for await (const { event } of requests) {
+        if (event.case === 'start') process = table.find(select(event.value.process))
+        if (event.case !== 'data') continue
+        if (!process) throw new ConnectError('the first message must be start', Code.InvalidArgument)
+        await write(process, event.value.input)
+      }
+      return {}
+    },
+
+    sendSignal: async ({ process, signal }) => {
+      const target = table.find(select(process))
+      if (signal === Signal.SIGKILL) await target.signal('SIGKILL')
+      else if (signal === Signal.SIGTERM) await target.signal('SIGTERM')
+      else throw new ConnectError(`invalid signal: ${signal}`, Code.Unimplemented)
+      return {}
+    },
+
+    closeStdin: ({ process }) => {
+      table.find(select(process)).closeStdin()
+      return {}
+    },
+  }
+}
+
+/** A stream of one process. Only `Start`'s deadline is the life of the process, so there it is the process's to tell. */
+async function* follow(
+  process: ManagedProcess,
+  context: HandlerContext,
+  owns: boolean,
+): AsyncGenerator<Event> {
+  const gone = new AbortController()
+  const onAbort = () => {
+    const deadline =
+      context.signal.reason instanceof ConnectError && context.signal.reason.code === Code.DeadlineExceeded
+    if (!deadline || !owns) gone.abort(context.signal.reason)
+  }
+  context.signal.addEventListener('abort', onAbort)
+  const keepAliveMs =
+    1000 * (positive(Number(context.requestHeader.get('keepalive-ping-interval'))) ?? defaultKeepAliveSeconds)
+  const queue = process.subscribe()
+  try {
+    for (;;) {
+      const event = await queue.next(keepAliveMs, gone.signal)
+      if (event === undefined) throw gone.signal.reason
+      if (event === idle) yield { event: { case: 'keepalive', value: {} } }
+      else yield toMessage(event)
+      if (event !== idle && event.kind === 'end') return
+    }
+  } finally {
+    process.unsubscribe(queue)
+    context.signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function toMessage(event: ProcessEvent): Event {
+  switch (event.kind) {
+    case 'start':
+      return { event: { case: 'start', value: { pid: event.pid } } }
+    case 'data':
+      return { event: { case: 'data', value: { output: { case: event.output, value: event.bytes } } } }
+    case 'end':
+      return { event: { case: 'end', value: event.end } }
+    case 'expired':
+      throw new ConnectError('the process ran into its timeout and was killed', Code.DeadlineExceeded)
+  }
+}
+
+async function write(process: ManagedProcess, input: Input | undefined): Promise<void> {
+  if (input?.input.case === 'pty') throw new ConnectError('the process has no PTY', Code.FailedPrecondition)
+  if (input?.input.case !== 'stdin')
+    throw new ConnectError('input: is missing; give stdin', Code.InvalidArgument)
+  await process.write(input.input.value).catch((error: Error) => {
+    throw new ConnectError(`error writing to stdin: ${error.message}`, Code.Internal)
+  })
+}
+
+function select(selector: Selector | undefined): Selector['selector'] {
+  if (!selector?.selector.case)
+    throw new ConnectError('process: is missing; give pid or tag', Code.InvalidArgument)
+  return selector.selector
+}
+
+async function directory(config: EnvdConfig, cwd: string): Promise<string> {
+  const path = resolvePath(config, cwd)
+  const found = await stat(path).catch(() => undefined)
+  if (!found?.isDirectory())
+    throw new ConnectError(
+      `cwd '${path}' ${found ? 'is not a directory' : 'does not exist'}`,
+      Code.InvalidArgument,
+    )
+  return path
+}
+
+const positive = (value: number | undefined) => (value !== undefined && value > 0 ? value : undefined)

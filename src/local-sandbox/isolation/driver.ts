@@ -1,0 +1,49 @@
+import type { EnvdConfig } from '../envd/config.ts'
+import type { LiveProcess, ProcessHandle } from './processes.ts'
+
+/** Where one sandbox keeps what, on the host. */
+export interface SandboxFolders {
+  /** All of the sandbox's. */
+  root: string
+  home: string
+  tmp: string
+  varTmp: string
+  /** envd's own: its socket and short-lived files. */
+  run: string
+  /** Holds the egress proxy's socket; the sandbox can't write here. */
+  egress: string
+  bootId: string
+  log: string
+  /** What the isolation tool tells of the processes it started. */
+  info: string
+}
+
+export interface StartSpec {
+  sandboxId: string
+  folders: SandboxFolders
+  /** Host uid and gid that the sandbox runs under; undefined where the server isn't root. */
+  uid: number | undefined
+  /** envd's bundle. */
+  envdScript: string
+}
+
+/** A sandbox whose processes exist, and whose envd waits to be told its configuration. */
+export interface Started {
+  /** Ends with the sandbox, and never before. */
+  handle: ProcessHandle
+  /** Tells envd its configuration; resolves once it serves. Throws with the end of its log where it doesn't. */
+  configure: (envs: Record<string, string>) => Promise<void>
+}
+
+/** The isolation of sandboxes. */
+export interface IsolationDriver {
+  readonly kind: 'bubblewrap' | 'none'
+  /** Starts the processes, which outlive this server. */
+  start(spec: StartSpec): Promise<Started>
+  /** Live processes of the sandbox as host pids, parents first. */
+  processes(sandboxId: string, handle: ProcessHandle): LiveProcess[]
+  /** Ends all processes of the sandbox; resolves once they have gone. */
+  kill(sandboxId: string, handle: ProcessHandle): Promise<void>
+}
+
+export type InnerPaths = Omit<EnvdConfig, 'envs'>

@@ -1,0 +1,78 @@
+import { resolve } from 'node:path'
+import { pino } from 'pino'
+import { readConfig, type ServerConfig } from './config.ts'
+import { apiKey, lockDataDir } from './data-dir.ts'
+import { closeInherited } from './inherited.ts'
+import { bubblewrap } from './isolation/bubblewrap.ts'
+import type { IsolationDriver } from './isolation/driver.ts'
+import { noIsolation } from './isolation/none.ts'
+import { makeEtc, provideNode } from './isolation/rootfs.ts'
+import { bundleEnvd } from './program.ts'
+import { Layout } from './sandboxes/layout.ts'
+import { Registry } from './sandboxes/registry.ts'
+import { startServer } from './server.ts'
+
+// The program: E2B's protocol on one local port.
+
+async function main(): Promise<void> {
+  process.umask(0o022)
+  closeInherited()
+  const config = readConfig(process.argv)
+  const log = pino({ name: 'sandbox-server' }, process.stderr)
+  const layout = new Layout(resolve(config.dataDir))
+  await layout.prepare()
+  await lockDataDir(layout.dir)
+  const [driver, envdScript] = await Promise.all([isolation(config, layout), bundleEnvd(layout.program)])
+  const registry = new Registry({ layout, driver, envdScript, hostLoopback: config.allowHostLoopback, log })
+  await registry.recover()
+  const key = await apiKey(layout.dir, config.apiKey)
+  const { server, url } = await startServer({
+    registry,
+    apiKey: key,
+    isolation: driver.kind,
+    port: config.port,
+    log,
+  })
+  announce(config, { apiUrl: url, sandboxUrl: url, apiKey: key, isolation: driver.kind })
+
+  // Sandboxes go on without a server; the next one takes them over. A second signal finds the default in place. A parent
+  // that started us over IPC and died closes the channel.
+  for (const reason of ['SIGTERM', 'SIGINT', 'disconnect'] as const)
+    process.once(reason, () => {
+      server.close()
+      server.closeAllConnections()
+      process.exit(0)
+    })
+}
+
+async function isolation(config: ServerConfig, layout: Layout): Promise<IsolationDriver> {
+  if (config.isolation === 'none') {
+    process.stderr.write(
+      'warning: --isolation=none: commands in sandboxes run as you, with all your files and network; for throw-away machines only\n',
+    )
+    return noIsolation(config.path, process.execPath)
+  }
+  const node = await provideNode(process.execPath, process.version, layout.program)
+  const driver = bubblewrap(layout.etc, node)
+  await makeEtc(layout.etc)
+  return driver
+}
+
+function announce(
+  config: ServerConfig,
+  ready: Record<'apiUrl' | 'sandboxUrl' | 'apiKey' | 'isolation', string>,
+): void {
+  if (config.json) return void process.stdout.write(`${JSON.stringify(ready)}\n`)
+  process.stdout.write(
+    [
+      `sandbox server ready at ${ready.apiUrl} (isolation: ${ready.isolation})`,
+      `  export E2B_API_URL=${ready.apiUrl} E2B_SANDBOX_URL=${ready.sandboxUrl} E2B_API_KEY=${ready.apiKey}`,
+      '',
+    ].join('\n'),
+  )
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(`sandbox-server: ${error.message}\n`)
+  process.exit(1)
+})

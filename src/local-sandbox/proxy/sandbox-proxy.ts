@@ -1,0 +1,127 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { HttpError, sendError, sendJson } from '../http.ts'
+import type { Registry } from '../sandboxes/registry.ts'
+import type { Sandbox } from '../sandboxes/sandbox.ts'
+import { envdPort } from './classify.ts'
+import { authorize, equal, isSignedBy } from './envd-auth.ts'
+import { connectPort, forward, rawHead } from './forward.ts'
+
+// Ours to check, and none of the sandbox's business.
+const credentials = /^(x-access-token|e2b-traffic-access-token)$/i
+
+/** Traffic for sandboxes: to their envd, or to a port of theirs. */
+export class SandboxProxy {
+  #registry: Registry
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  async handle(
+    sandboxId: string,
+    port: number,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    try {
+      const sandbox = await this.#admitted(sandboxId)
+      if (!sandbox) return this.#unavailable(response, sandboxId)
+      // From the socket to the answer's end, whatever cuts the sandbox off cuts this too.
+      const untrack = sandbox.track(request.socket)
+      response.once('close', untrack)
+      if (port === envdPort) {
+        authorize(
+          request.method ?? '',
+          new URL(request.url ?? '/', 'http://envd'),
+          request.headers,
+          sandbox.record.envdAccessToken,
+        )
+        const { agent, socketPath } = sandbox.machine
+        return forward(request, response, { agent, socketPath }, credentials, () =>
+          this.#unavailable(response, sandboxId),
+        )
+      }
+      this.#checkTraffic(sandbox, request)
+      const socket = await connectPort(sandbox.machine, port)
+      const host = this.#maskedHost(sandbox, port)
+      if (host !== undefined) maskHost(request, host)
+      forward(request, response, { createConnection: () => socket }, credentials, (error) =>
+        sendError(response, new HttpError(502, error.message)),
+      )
+    } catch (error) {
+      if (error instanceof HttpError && error.status !== 502) return sendError(response, error)
+      const { message } = error as Error
+      sendJson(response, 502, { sandboxId, message, port, code: 502 })
+    }
+  }
+
+  /** A signed file URL: goes to the sandbox whose token signed it. */
+  async handleSigned(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const method = request.method ?? ''
+    const signer = this.#registry.all().find(({ record }) => isSignedBy(method, url, record.envdAccessToken))
+    if (!signer) return sendError(response, new HttpError(401, 'invalid signature'))
+    return this.handle(signer.id, envdPort, request, response)
+  }
+
+  /** An upgrade (websocket) to a port of a sandbox. */
+  async upgrade(
+    sandboxId: string,
+    port: number,
+    request: IncomingMessage,
+    client: Duplex,
+    head: Buffer,
+  ): Promise<void> {
+    client.on('error', () => client.destroy())
+    try {
+      const sandbox = await this.#admitted(sandboxId)
+      if (!sandbox || port === envdPort) throw new HttpError(502, 'The sandbox was not found')
+      this.#checkTraffic(sandbox, request)
+      const upstream = await connectPort(sandbox.machine, port)
+      client.once('close', sandbox.track(client))
+      upstream.on('error', () => client.destroy())
+      upstream.once('close', () => client.destroy())
+      client.once('close', () => upstream.destroy())
+      upstream.write(rawHead(request, this.#maskedHost(sandbox, port)))
+      if (head.length > 0) upstream.write(head)
+      client.pipe(upstream)
+      upstream.pipe(client)
+    } catch (error) {
+      const status = error instanceof HttpError ? error.status : 502
+      const body = JSON.stringify({ sandboxId, message: (error as Error).message, port, code: status })
+      client.end(
+        `HTTP/1.1 ${status} Error\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      )
+    }
+  }
+
+  async #admitted(sandboxId: string): Promise<Sandbox | undefined> {
+    const sandbox = this.#registry.find(sandboxId)
+    return sandbox && (await sandbox.admit()) ? sandbox : undefined
+  }
+
+  #unavailable(response: ServerResponse, sandboxId: string): void {
+    sendJson(response, 502, {
+      sandboxId,
+      message: 'The sandbox was not found',
+      code: 502,
+    })
+  }
+
+  #checkTraffic({ record }: Sandbox, request: IncomingMessage): void {
+    if (record.trafficAccessToken === undefined) return
+    const sent = request.headers['e2b-traffic-access-token']
+    if (typeof sent !== 'string' || !equal(sent, record.trafficAccessToken))
+      throw new HttpError(403, 'e2b-traffic-access-token: is missing or wrong')
+  }
+
+  #maskedHost({ record }: Sandbox, port: number): string | undefined {
+    return record.network.maskRequestHost?.replaceAll('${PORT}', String(port))
+  }
+}
+
+function maskHost(request: IncomingMessage, host: string): void {
+  const { rawHeaders } = request
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]!.toLowerCase() === 'host') rawHeaders[i + 1] = host
+}

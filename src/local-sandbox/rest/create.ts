@@ -1,0 +1,47 @@
+import type { z } from 'zod'
+import { checkPolicy } from '../egress/policy.ts'
+import { badRequest } from '../errors.ts'
+import type { NewSandbox } from '../sandboxes/registry.ts'
+import type { newSandbox } from './schemas.ts'
+
+/** A day: the longest that E2B's larger plan gives. */
+export const maxTimeoutSeconds = 24 * 3600
+
+/** What a create call asks for, with the defaults; throws HttpError 400 where it can't be had. */
+export function parseCreate(body: z.infer<typeof newSandbox>, defaultSeconds: number): NewSandbox {
+  const autoPause = body.autoPause ?? false
+  const autoResume = body.autoResume?.enabled ?? false
+  if (body.autoPauseMemory === false && !autoPause)
+    throw badRequest('autoPauseMemory: false has a meaning only with autoPause; set autoPause too')
+  if (body.autoPauseMemory === false && autoResume)
+    throw badRequest('autoResume: needs memory to resume; leave it out or set autoPauseMemory to true')
+  const wish: NewSandbox = {
+    templateID: body.templateID,
+    timeout: checkTimeout(body.timeout ?? defaultSeconds),
+    metadata: body.metadata ?? {},
+    envVars: body.envVars ?? {},
+    autoPause,
+    autoPauseMemory: body.autoPauseMemory ?? true,
+    autoResume,
+    allowInternetAccess: body.allow_internet_access,
+    network: body.network ?? {},
+  }
+  checkNetwork(wish)
+  return wish
+}
+
+/** Throws HttpError 400 for a timeout (in seconds) that can't be given. */
+export function checkTimeout(seconds: number): number {
+  if (seconds > 0 && seconds <= maxTimeoutSeconds) return seconds
+  throw badRequest(`timeout: ${seconds} is out of range; give 1 to ${maxTimeoutSeconds} seconds`)
+}
+
+/** Throws HttpError 400 for network rules that mean nothing, or not what they seem to. */
+export function checkNetwork({
+  allowInternetAccess,
+  network,
+}: Pick<NewSandbox, 'allowInternetAccess' | 'network'>): void {
+  const { allowOut = [], denyOut = [] } = network
+  const problem = checkPolicy({ allowInternetAccess: allowInternetAccess ?? true, allowOut, denyOut })
+  if (problem) throw badRequest(problem)
+}

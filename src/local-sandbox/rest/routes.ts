@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { HttpError, sendJson } from '../http.ts'
+import { endIn } from '../sandboxes/sandbox.ts'
+import type { Registry } from '../sandboxes/registry.ts'
+import { check, readBody } from './body.ts'
+import { checkNetwork, checkTimeout, parseCreate } from './create.ts'
+import { listPage } from './listing.ts'
+import {
+  connectBody,
+  listQuery,
+  networkBody,
+  newSandbox,
+  pauseBody,
+  refreshBody,
+  timeoutBody,
+} from './schemas.ts'
+import { toDetail, toListed, toSandbox } from './shapes.ts'
+
+export interface Call {
+  request: IncomingMessage
+  response: ServerResponse
+  query: URLSearchParams
+  /** Sandbox id of the path. */
+  id: string
+}
+
+export type Routes = Record<string, (call: Call) => Promise<void>>
+
+const defaultSeconds = 300
+const defaultSecondsOfOldPath = 15
+const minRefreshSeconds = 15
+
+/** The control API, `METHOD path` to what it does. */
+export function controlRoutes(registry: Registry, log: Logger): Routes {
+  const create = async ({ request, response }: Call, defaultTimeout: number) => {
+    const wish = parseCreate(await readBody(request, newSandbox), defaultTimeout)
+    if (wish.templateID !== 'base')
+      log.info({ template: wish.templateID }, 'there is one local template; it is used for this name too')
+    sendJson(response, 201, toSandbox(await registry.create(wish)))
+  }
+
+  const connect = async ({ request, response, id }: Call) => {
+    const { timeout, memory } = await readBody(request, connectBody)
+    const resumed = await registry.get(id).connect(checkTimeout(timeout ?? defaultSeconds), memory)
+    sendJson(response, resumed ? 201 : 200, toSandbox(registry.get(id)))
+  }
+
+  const list = async ({ response, query }: Call) => {
+    const sandboxes = registry
+      .all()
+      .map((sandbox) => ({ ...toListed(sandbox), metadata: sandbox.record.metadata }))
+    const page = listPage(sandboxes, check(listQuery, Object.fromEntries(query)))
+    if (page.nextToken) response.setHeader('x-next-token', page.nextToken)
+    response.setHeader('x-total-running', page.totalRunning)
+    sendJson(response, 200, page.items)
+  }
+
+  return {
+    'POST /v2/sandboxes': (call) => create(call, defaultSeconds),
+    'POST /sandboxes': (call) => create(call, defaultSecondsOfOldPath),
+    'GET /v2/sandboxes': list,
+    'GET /sandboxes': (call) => {
+      const query = new URLSearchParams({ metadata: call.query.get('metadata') ?? '', state: 'running' })
+      return list({ ...call, query })
+    },
+
+    'GET /sandboxes/:id': async ({ response, id }) => sendJson(response, 200, toDetail(registry.get(id))),
+
+    'DELETE /sandboxes/:id': async ({ response, id }) => {
+      await registry.get(id).kill()
+      response.writeHead(204).end()
+    },
+
+    'POST /v2/sandboxes/:id/connect': connect,
+    'POST /sandboxes/:id/connect': connect,
+
+    'POST /sandboxes/:id/resume': async ({ request, response, id }) => {
+      const { timeout, memory } = await readBody(request, connectBody)
+      const sandbox = registry.get(id)
+      if (sandbox.state === 'running') throw new HttpError(409, `sandbox ${id} is already running`)
+      await sandbox.connect(checkTimeout(timeout ?? defaultSecondsOfOldPath), memory)
+      sendJson(response, 201, toSandbox(sandbox))
+    },
+
+    'POST /sandboxes/:id/pause': async ({ request, response, id }) => {
+      const { memory } = await readBody(request, pauseBody)
+      await registry.get(id).pause(memory ?? true)
+      response.writeHead(204).end()
+    },
+
+    'POST /sandboxes/:id/timeout': async ({ request, response, id }) => {
+      const { timeout } = await readBody(request, timeoutBody)
+      await registry.get(id).setTimeout(checkTimeout(timeout))
+      response.writeHead(204).end()
+    },
+
+    'POST /sandboxes/:id/refreshes': async ({ request, response, id }) => {
+      const { duration = minRefreshSeconds } = await readBody(request, refreshBody)
+      const sandbox = registry.get(id)
+      const seconds = checkTimeout(Math.max(duration, minRefreshSeconds))
+      if (sandbox.state === 'running' && endIn(seconds) > sandbox.record.endAt)
+        await sandbox.setTimeout(seconds)
+      response.writeHead(204).end()
+    },
+
+    'PUT /sandboxes/:id/network': async ({ request, response, id }) => {
+      const {
+        allow_internet_access: allowInternetAccess,
+        allowOut,
+        denyOut,
+      } = await readBody(request, networkBody)
+      const sandbox = registry.get(id)
+      const network = { ...sandbox.record.network, allowOut, denyOut }
+      checkNetwork({ allowInternetAccess, network })
+      await sandbox.update({ allowInternetAccess, network })
+      response.writeHead(204).end()
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+
+// Bodies of the control API. What isn't offered yet is refused by name rather than ignored.
+
+const seconds = z.number().int().min(0)
+const strings = z.record(z.string(), z.string())
+
+export const network = z.object({
+  allowOut: z.array(z.string()).optional(),
+  denyOut: z.array(z.string()).optional(),
+  allowPublicTraffic: z.boolean().optional(),
+  maskRequestHost: z.string().optional(),
+  rules: z.never('is not offered by this server; leave it out').optional(),
+  egressProxy: z.never('is not offered by this server; leave it out').optional(),
+})
+
+export const newSandbox = z.object({
+  templateID: z.string().min(1),
+  timeout: seconds.optional(),
+  metadata: strings.optional(),
+  envVars: strings.optional(),
+  autoPause: z.boolean().optional(),
+  autoPauseMemory: z.boolean().optional(),
+  autoResume: z.object({ enabled: z.boolean() }).optional(),
+  allow_internet_access: z.boolean().optional(),
+  network: network.optional(),
+  mcp: z.never('is not offered by this server; leave it out').optional(),
+  volumeMounts: z
+    .array(z.unknown())
+    .max(0, 'volumes are not offered by this server; leave them out')
+    .optional(),
+})
+
+export const connectBody = z.object({ timeout: seconds.optional(), memory: z.boolean().optional() })
+export const pauseBody = z.object({ memory: z.boolean().optional() })
+export const timeoutBody = z.object({ timeout: seconds })
+export const refreshBody = z.object({ duration: seconds.optional() })
+export const networkBody = network
+  .omit({ allowPublicTraffic: true, maskRequestHost: true })
+  .extend({ allow_internet_access: z.boolean().optional() })
+
+export const listQuery = z.object({
+  metadata: z.string().optional(),
+  state: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(['running', 'paused'])))
+    .optional(),
+  template: z.string().optional(),
+  order: z.enum(['asc', 'desc']).optional(),
+  startedAfter: z.iso.datetime({ offset: true }).optional(),
+  limit: z.coerce.number().int().min(1).max(100).optional(),
+  nextToken: z.string().optional(),
+})
+export type ListQuery = z.infer<typeof listQuery>

@@ -1,0 +1,55 @@
+import { availableParallelism, totalmem } from 'node:os'
+import type { Sandbox } from '../sandboxes/sandbox.ts'
+
+// What clients may use of envd depends on this: 0.5.7 is before file metadata, which isn't offered yet.
+const envdVersion = '0.5.7'
+const clientID = 'local'
+const machine = {
+  cpuCount: availableParallelism(),
+  memoryMB: Math.floor(totalmem() / 2 ** 20),
+  diskSizeMB: 0,
+}
+
+/** `Sandbox` of the control API: the answer of create and connect. */
+export function toSandbox({ record }: Sandbox) {
+  return {
+    sandboxID: record.sandboxID,
+    templateID: record.templateID,
+    alias: record.templateID,
+    clientID,
+    envdVersion,
+    envdAccessToken: record.envdAccessToken,
+    trafficAccessToken: record.trafficAccessToken ?? null,
+    domain: null,
+  }
+}
+
+/** `ListedSandbox`. */
+export function toListed({ record, state }: Sandbox) {
+  const { sandboxID, templateID, startedAt, endAt, metadata } = record
+  return {
+    sandboxID,
+    templateID,
+    alias: templateID,
+    clientID,
+    startedAt,
+    endAt,
+    state,
+    ...machine,
+    envdVersion,
+    metadata,
+  }
+}
+
+/** `SandboxDetail`. */
+export function toDetail(sandbox: Sandbox) {
+  const { record } = sandbox
+  return {
+    ...toListed(sandbox),
+    envdAccessToken: record.envdAccessToken,
+    domain: null,
+    allowInternetAccess: record.allowInternetAccess ?? null,
+    network: record.network,
+    lifecycle: { onTimeout: record.autoPause ? 'pause' : 'kill', autoResume: record.autoResume },
+  }
+}

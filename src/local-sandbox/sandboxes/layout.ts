@@ -1,0 +1,121 @@
+import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import type { SandboxFolders } from '../isolation/driver.ts'
+
+// The kernel's limit for the path of a unix socket is 107 bytes; this is what the longest of ours adds.
+const longestSocket = '/sandboxes/i0123456789012345678/egress/egress.sock'.length
+const maxSocketPath = 107
+
+/** The folders of a data directory. */
+export class Layout {
+  readonly dir: string
+  readonly records: string
+  readonly sockets: string
+  readonly program: string
+  readonly etc: string
+  #sandboxes: string
+  #trash: string
+
+  constructor(dir: string) {
+    this.dir = dir
+    this.records = join(dir, 'records')
+    this.sockets = join(dir, 'sockets')
+    this.program = join(dir, 'program')
+    this.etc = join(dir, 'program/etc')
+    this.#sandboxes = join(dir, 'sandboxes')
+    this.#trash = join(dir, 'trash')
+  }
+
+  /** Makes the folders; what a predecessor hadn't finished deleting is deleted. Throws where `dir` can't serve. */
+  async prepare(): Promise<void> {
+    if (Buffer.byteLength(this.dir) + longestSocket > maxSocketPath)
+      throw new Error(
+        `--data-dir: '${this.dir}' is too long for unix sockets; use one of at most ${maxSocketPath - longestSocket} bytes`,
+      )
+    await mkdir(this.dir, { recursive: true })
+    await this.#checkReachable()
+    // Sandboxes' own users must get to their folders, and see nothing on the way.
+    await chmod(this.dir, 0o711)
+    for (const folder of [this.records, this.sockets, this.#trash])
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (const folder of [this.#sandboxes, this.program])
+      await mkdir(folder, { recursive: true, mode: 0o711 })
+    for (const name of await readdir(this.#trash))
+      void rm(join(this.#trash, name), { recursive: true, force: true }).catch(() => undefined)
+  }
+
+  folders(sandboxId: string): SandboxFolders {
+    const root = join(this.#sandboxes, sandboxId)
+    const [home, tmp, varTmp] = [join(root, 'home'), join(root, 'tmp'), join(root, 'var-tmp')]
+    const [run, egress] = [join(root, 'run'), join(root, 'egress')]
+    return {
+      root,
+      home,
+      tmp,
+      varTmp,
+      run,
+      egress,
+      bootId: join(root, 'boot-id'),
+      log: join(root, 'envd.log'),
+      info: join(root, 'info.json'),
+    }
+  }
+
+  /** The socket of a sandbox's envd under a name that the sandbox can't change. */
+  socket(sandboxId: string): string {
+    return join(this.sockets, sandboxId)
+  }
+
+  async makeFolders(sandboxId: string, uid: number | undefined): Promise<SandboxFolders> {
+    const folders = this.folders(sandboxId)
+    await mkdir(folders.root, { recursive: true, mode: 0o710 })
+    await own(folders.root, 0, uid, 0o710)
+    for (const [folder, mode] of [
+      [folders.home, 0o755],
+      [folders.tmp, 0o1777],
+      [folders.varTmp, 0o1777],
+      [folders.run, 0o700],
+    ] as const) {
+      await mkdir(folder, { recursive: true })
+      await own(folder, uid, uid, mode)
+    }
+    await mkdir(folders.egress, { recursive: true, mode: 0o711 })
+    return folders
+  }
+
+  /** A new boot id, and an empty run folder. */
+  async prepareBoot({ bootId, run }: SandboxFolders, uid: number | undefined): Promise<void> {
+    await writeFile(bootId, `${randomUUID()}\n`, { mode: 0o644 })
+    await rm(run, { recursive: true, force: true })
+    await mkdir(run)
+    await own(run, uid, uid, 0o700)
+  }
+
+  /** Takes a sandbox's folders out of the way at once and deletes them in the background. */
+  async discard(sandboxId: string): Promise<void> {
+    await rm(this.socket(sandboxId), { force: true })
+    const grave = await mkdtemp(join(this.#trash, `${sandboxId}-`))
+    await rename(this.folders(sandboxId).root, join(grave, 'root')).catch(() => undefined)
+    void rm(grave, { recursive: true, force: true }).catch(() => undefined)
+  }
+
+  async #checkReachable(): Promise<void> {
+    if (process.getuid?.() !== 0) return
+    for (let folder = dirname(this.dir); folder !== dirname(folder); folder = dirname(folder))
+      if (((await stat(folder)).mode & 0o001) === 0)
+        throw new Error(
+          `--data-dir: '${this.dir}' can't be reached by the users that sandboxes run under, since '${folder}' is closed to others; use a folder such as /var/lib/holdfast`,
+        )
+  }
+}
+
+async function own(
+  path: string,
+  uid: number | undefined,
+  gid: number | undefined,
+  mode: number,
+): Promise<void> {
+  if (uid !== undefined && gid !== undefined) await chown(path, uid, gid)
+  await chmod(path, mode)
+}

@@ -1,0 +1,145 @@
+import { once } from 'node:events'
+import { chmod, link, lstat, rm } from 'node:fs/promises'
+import { Agent, type Server } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { EgressPolicy } from '../egress/policy.ts'
+import { startEgressProxy } from '../egress/proxy.ts'
+import type { IsolationDriver } from '../isolation/driver.ts'
+import { freeze, isAlive, thaw, type ProcessHandle } from '../isolation/processes.ts'
+import type { Layout } from './layout.ts'
+
+/** What all sandboxes of a server share. */
+export interface Host {
+  layout: Layout
+  driver: IsolationDriver
+  /** envd's bundle. */
+  envdScript: string
+  /** `host:port` pairs of this host that sandboxes may reach. */
+  hostLoopback: string[]
+  log: Logger
+}
+
+/** The processes of one sandbox, its egress proxy and the way to its envd. It keeps no records. */
+export class Machine {
+  readonly sandboxId: string
+  /** envd's socket, for requests. */
+  readonly socketPath: string
+  agent = new Agent({ keepAlive: true })
+  #host: Host
+  #policy: () => EgressPolicy
+  #egress: Server | undefined
+  #lifeline: Socket | undefined
+
+  constructor(host: Host, sandboxId: string, policy: () => EgressPolicy) {
+    this.#host = host
+    this.#policy = policy
+    this.sandboxId = sandboxId
+    this.socketPath = host.layout.socket(sandboxId)
+  }
+
+  /**
+   * Starts the sandbox from its disk. `started` is awaited between the processes' start and envd's being told to serve:
+   * an envd whose server dies before that ends by itself, so no process is ever left that no record names.
+   */
+  async boot(
+    uid: number | undefined,
+    envs: Record<string, string>,
+    started: (handle: ProcessHandle) => Promise<void>,
+  ): Promise<ProcessHandle> {
+    const { layout, driver, envdScript } = this.#host
+    const folders = await layout.makeFolders(this.sandboxId, uid)
+    await layout.prepareBoot(folders, uid)
+    await this.#listen()
+    const { handle, configure } = await driver.start({ sandboxId: this.sandboxId, folders, uid, envdScript })
+    try {
+      await started(handle)
+      await configure(envs)
+      await this.#adoptSocket(join(folders.run, 'envd.sock'))
+    } catch (error) {
+      await this.kill(handle)
+      throw error
+    }
+    return handle
+  }
+
+  /** Takes over processes that an earlier server started. */
+  async adopt(): Promise<void> {
+    await this.#listen()
+  }
+
+  /** Calls `ended` once when envd goes without our having ended it. */
+  async watch(handle: ProcessHandle, ended: () => void): Promise<void> {
+    const [lifeline, earlier] = [connect(this.socketPath), this.#lifeline]
+    this.#lifeline = lifeline
+    earlier?.destroy()
+    lifeline.on('error', () => lifeline.destroy())
+    lifeline.once('close', () => {
+      if (this.#lifeline === lifeline) ended()
+    })
+    await once(lifeline, 'connect').catch(() => undefined)
+    if (!isAlive(handle)) lifeline.destroy()
+  }
+
+  isAlive(handle: ProcessHandle | undefined): handle is ProcessHandle {
+    return handle !== undefined && isAlive(handle)
+  }
+
+  /** Processes that are stopped already. */
+  stopped(handle: ProcessHandle): number[] {
+    return this.#processes(handle)
+      .filter(({ state }) => state === 'T')
+      .map(({ pid }) => pid)
+  }
+
+  async freeze(handle: ProcessHandle): Promise<void> {
+    this.#disconnect()
+    await freeze(() => this.#processes(handle))
+  }
+
+  thaw(handle: ProcessHandle, stoppedBefore: number[]): void {
+    thaw(() => this.#processes(handle), stoppedBefore)
+  }
+
+  /** Ends all processes and the way out; resolves once they have gone. */
+  async kill(handle: ProcessHandle | undefined): Promise<void> {
+    this.#lifeline?.destroy()
+    this.#lifeline = undefined
+    this.#disconnect()
+    if (handle) await this.#host.driver.kill(this.sandboxId, handle)
+    this.#egress?.closeAllConnections()
+    this.#egress?.close()
+    this.#egress = undefined
+  }
+
+  // Connections of before a pause are of no use after it.
+  #disconnect(): void {
+    this.agent.destroy()
+    this.agent = new Agent({ keepAlive: true })
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#egress) return
+    const { layout, hostLoopback, log } = this.#host
+    this.#egress = await startEgressProxy(join(layout.folders(this.sandboxId).egress, 'egress.sock'), {
+      policy: this.#policy,
+      hostLoopback,
+      onRefused: (host, port, reason) =>
+        log.info({ sandboxId: this.sandboxId, host, port, reason }, 'egress refused'),
+    })
+  }
+
+  // The sandbox can put anything in place of its socket, a link to a socket of the host's for one. So we keep a hard
+  // link to the very socket, in a folder of ours.
+  async #adoptSocket(path: string): Promise<void> {
+    await rm(this.socketPath, { force: true })
+    await link(path, this.socketPath)
+    if (!(await lstat(this.socketPath)).isSocket()) throw new Error(`${path} is no socket`)
+    await chmod(this.socketPath, 0o600)
+  }
+
+  #processes(handle: ProcessHandle) {
+    return this.#host.driver.processes(this.sandboxId, handle)
+  }
+}

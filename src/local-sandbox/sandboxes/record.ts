@@ -1,0 +1,37 @@
+import type { ProcessHandle } from '../isolation/processes.ts'
+
+/** `network` of create, as far as it is understood here. */
+export interface NetworkRules {
+  allowOut?: string[] | undefined
+  denyOut?: string[] | undefined
+  allowPublicTraffic?: boolean | undefined
+  maskRequestHost?: string | undefined
+}
+
+/** All that is known of a sandbox; one JSON file each. Times are RFC 3339. */
+export interface SandboxRecord {
+  sandboxID: string
+  templateID: string
+  /** `starting` and `pausing` tell a server that starts what its predecessor was at. */
+  state: 'starting' | 'running' | 'pausing' | 'paused'
+  /** Time of creation or of the last resume. */
+  startedAt: string
+  endAt: string
+  /** Timeout given at create, in seconds: what an automatic resume gives again. */
+  timeout: number
+  metadata: Record<string, string>
+  envVars: Record<string, string>
+  autoPause: boolean
+  autoPauseMemory: boolean
+  autoResume: boolean
+  allowInternetAccess: boolean | undefined
+  network: NetworkRules
+  envdAccessToken: string
+  trafficAccessToken: string | undefined
+  /** Host uid it runs under, where the server is root. */
+  uid: number | undefined
+  /** Undefined while there are no processes: before the start, and after a pause without memory. */
+  process: ProcessHandle | undefined
+  /** Processes that its own user had stopped before the pause, and that a resume must leave alone. */
+  stoppedBefore: number[]
+}

@@ -1,0 +1,105 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { notFound } from '../errors.ts'
+import type { Host } from './machine.ts'
+import type { SandboxRecord } from './record.ts'
+import { endIn, Sandbox } from './sandbox.ts'
+import { RecordStore } from './store.ts'
+
+/** What create asks for, checked. Seconds. */
+export type NewSandbox = Pick<
+  SandboxRecord,
+  | 'templateID'
+  | 'timeout'
+  | 'metadata'
+  | 'envVars'
+  | 'autoPause'
+  | 'autoPauseMemory'
+  | 'autoResume'
+  | 'allowInternetAccess'
+  | 'network'
+>
+
+// Host uids of sandboxes start here: above what systems and container tools give out.
+const firstUid = 1_700_000_000
+const idAlphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
+
+/** All sandboxes of a server. */
+export class Registry {
+  #sandboxes = new Map<string, Sandbox>()
+  #store: RecordStore
+  #host: Host
+
+  constructor(host: Host) {
+    this.#host = host
+    this.#store = new RecordStore(host.layout.records)
+  }
+
+  /** Takes over what an earlier server on the same data directory left. */
+  async recover(): Promise<void> {
+    for (const record of await this.#store.all()) this.#add(record)
+    const recovered = [...this.#sandboxes.values()].map(async (sandbox) => {
+      await sandbox.recover().catch((error: Error) => {
+        this.#host.log.error(
+          { sandboxId: sandbox.id, error: error.message },
+          'sandbox could not be taken over',
+        )
+      })
+    })
+    await Promise.all(recovered)
+  }
+
+  /** Creates and starts one. Throws what its start throws, and leaves nothing then. */
+  async create(wish: NewSandbox): Promise<Sandbox> {
+    const sandbox = this.#add({
+      ...wish,
+      sandboxID: `i${Array.from({ length: 19 }, () => idAlphabet[randomInt(idAlphabet.length)]).join('')}`,
+      state: 'starting',
+      startedAt: new Date().toISOString(),
+      endAt: endIn(wish.timeout),
+      envdAccessToken: randomBytes(32).toString('hex'),
+      trafficAccessToken:
+        wish.network.allowPublicTraffic === false ? randomBytes(32).toString('hex') : undefined,
+      uid: process.getuid?.() === 0 ? this.#freeUid() : undefined,
+      process: undefined,
+      stoppedBefore: [],
+    })
+    try {
+      await sandbox.start()
+    } catch (error) {
+      await sandbox.kill().catch(() => undefined)
+      throw error
+    }
+    return sandbox
+  }
+
+  /** Throws 404 where there is none. */
+  get(sandboxId: string): Sandbox {
+    const sandbox = this.find(sandboxId)
+    if (!sandbox) throw notFound(sandboxId)
+    return sandbox
+  }
+
+  find(sandboxId: string): Sandbox | undefined {
+    return this.#sandboxes.get(sandboxId)
+  }
+
+  /** Those that exist for clients: all but the ones still starting. */
+  all(): Sandbox[] {
+    return [...this.#sandboxes.values()].filter(({ record }) => record.state !== 'starting')
+  }
+
+  #add(record: SandboxRecord): Sandbox {
+    const forget = () => void this.#sandboxes.delete(record.sandboxID)
+    const sandbox = new Sandbox(record, this.#host, this.#store, forget)
+    this.#sandboxes.set(record.sandboxID, sandbox)
+    return sandbox
+  }
+
+  // One uid each: neither files nor limits nor signals of two sandboxes can meet on the host.
+  #freeUid(): number {
+    const taken = new Set([...this.#sandboxes.values()].map(({ record }) => record.uid))
+    let uid = firstUid
+    while (taken.has(uid)) uid++
+    return uid
+  }
+}

@@ -1,0 +1,246 @@
+import type { Duplex } from 'node:stream'
+import { Socket } from 'node:net'
+import { conflict, notFound } from '../errors.ts'
+import { createExclusive } from '../exclusive.ts'
+import { Machine, type Host } from './machine.ts'
+import type { SandboxRecord } from './record.ts'
+import type { RecordStore } from './store.ts'
+
+// setTimeout's limit; a later end is looked at again then.
+const maxTimerMs = 2 ** 31 - 1
+// What an automatic resume gives at least, in seconds, as the platform does.
+const minAutoResumeSeconds = 300
+
+/** One sandbox and all that can happen to it. Whatever changes it happens one after the other. */
+export class Sandbox {
+  record: SandboxRecord
+  readonly machine: Machine
+  #host: Host
+  #store: RecordStore
+  #forget: () => void
+  #exclusive = createExclusive()
+  #state: 'open' | 'killing' | 'gone' = 'open'
+  #streams = new Set<Duplex>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** `forget` is called once it has gone. */
+  constructor(record: SandboxRecord, host: Host, store: RecordStore, forget: () => void) {
+    this.record = record
+    this.#host = host
+    this.#store = store
+    this.#forget = forget
+    this.machine = new Machine(host, record.sandboxID, () => ({
+      allowInternetAccess: this.record.allowInternetAccess ?? true,
+      allowOut: this.record.network.allowOut ?? [],
+      denyOut: this.record.network.denyOut ?? [],
+    }))
+  }
+
+  get id(): string {
+    return this.record.sandboxID
+  }
+
+  /** `running` or `paused`, as clients are told; one being paused counts as paused. */
+  get state(): 'running' | 'paused' {
+    return this.record.state === 'running' || this.record.state === 'starting' ? 'running' : 'paused'
+  }
+
+  /** First start of a new one. */
+  start(): Promise<void> {
+    return this.#change(() => this.#boot())
+  }
+
+  /** Takes over what an earlier server left: goes on, stays paused, or finishes what that one was at. */
+  recover(): Promise<void> {
+    return this.#change(async () => {
+      const { process, state } = this.record
+      const alive = this.machine.isAlive(process)
+      if (state === 'starting' || (!alive && state === 'running')) {
+        this.#host.log.warn({ sandboxId: this.id, state }, 'sandbox lost: its processes have gone')
+        return this.#remove()
+      }
+      if (!alive) return this.#save({ state: 'paused', process: undefined })
+      await this.machine.adopt()
+      if (state === 'running') await this.#open()
+      else await this.#freeze()
+      this.#host.log.info({ sandboxId: this.id, state: this.record.state }, 'sandbox taken over')
+    })
+  }
+
+  /** Pauses. Throws 409 where it is paused already. */
+  pause(memory: boolean): Promise<void> {
+    return this.#change(async () => {
+      if (this.record.state === 'paused') throw conflict(`sandbox ${this.id} is already paused`)
+      await this.#pause(memory)
+    })
+  }
+
+  /** Resumes a paused one (true) or extends a running one's timeout (false). `memory` false starts it from disk. */
+  connect(seconds: number, memory = true): Promise<boolean> {
+    if (this.#state === 'killing') throw conflict(`sandbox ${this.id} is being killed`)
+    return this.#change(async () => {
+      if (this.record.state === 'running') {
+        if (endIn(seconds) > this.record.endAt) await this.#setEnd(seconds)
+        return false
+      }
+      await this.#resume(seconds, memory)
+      return true
+    })
+  }
+
+  /** Sets the end to `seconds` from now. Throws 404 where it is paused, as the platform does. */
+  setTimeout(seconds: number): Promise<void> {
+    return this.#change(async () => {
+      if (this.record.state !== 'running') throw notFound(this.id)
+      await this.#setEnd(seconds)
+    })
+  }
+
+  update(changes: Partial<SandboxRecord>): Promise<void> {
+    return this.#change(() => this.#save(changes))
+  }
+
+  /** Kills; resolves once processes, disk and record have gone. */
+  async kill(): Promise<void> {
+    if (this.#state !== 'open') throw notFound(this.id)
+    this.#state = 'killing'
+    await this.#exclusive(() => this.#remove())
+  }
+
+  /** Whether traffic may pass now; a paused one with auto-resume is resumed for it. */
+  async admit(): Promise<boolean> {
+    if (this.#state !== 'open') return false
+    if (this.record.state === 'running') return true
+    if (!this.record.autoResume || this.record.process === undefined) return false
+    await this.connect(Math.max(this.record.timeout, minAutoResumeSeconds))
+    return true
+  }
+
+  /** Keeps a client's connection, so that a pause or kill can cut it, until the function returned is called. */
+  track(stream: Duplex): () => void {
+    this.#streams.add(stream)
+    return () => void this.#streams.delete(stream)
+  }
+
+  #change<T>(task: () => Promise<T>): Promise<T> {
+    return this.#exclusive(() => {
+      if (this.#state !== 'open') throw notFound(this.id)
+      return task()
+    })
+  }
+
+  async #boot(): Promise<void> {
+    const { record } = this
+    const envs = {
+      E2B_SANDBOX: 'true',
+      E2B_SANDBOX_ID: this.id,
+      E2B_TEMPLATE_ID: record.templateID,
+      ...record.envVars,
+    }
+    await this.machine.boot(record.uid, envs, (process) => this.#save({ process }))
+    await this.#save({ state: 'running', stoppedBefore: [] })
+    await this.#open()
+  }
+
+  async #open(): Promise<void> {
+    const process = this.record.process!
+    await this.machine.watch(
+      process,
+      () => void this.#change(() => this.#ended(process.pid)).catch(() => undefined),
+    )
+    this.#armTimer()
+  }
+
+  // A paused one keeps its disk, so it can still be resumed from that.
+  async #ended(pid: number): Promise<void> {
+    if (this.record.process?.pid !== pid) return
+    this.#host.log.warn({ sandboxId: this.id }, 'sandbox ended by itself: its envd has gone')
+    if (this.record.state === 'running') return this.#remove()
+    await this.machine.kill(this.record.process)
+    await this.#save({ process: undefined })
+  }
+
+  async #pause(memory: boolean): Promise<void> {
+    clearTimeout(this.#timer)
+    const process = this.record.process!
+    await this.#save({ state: 'pausing', stoppedBefore: memory ? this.machine.stopped(process) : [] })
+    this.#cut()
+    if (memory) return this.#freeze()
+    await this.machine.kill(process)
+    await this.#save({ state: 'paused', process: undefined })
+  }
+
+  async #freeze(): Promise<void> {
+    await this.machine.freeze(this.record.process!)
+    await this.#save({ state: 'paused' })
+  }
+
+  async #resume(seconds: number, memory: boolean): Promise<void> {
+    const { process, stoppedBefore } = this.record
+    const now = new Date().toISOString()
+    if (memory && this.machine.isAlive(process)) {
+      this.machine.thaw(process, stoppedBefore)
+      await this.#save({ state: 'running', stoppedBefore: [], startedAt: now, endAt: endIn(seconds) })
+      return this.#open()
+    }
+    this.#host.log.info({ sandboxId: this.id }, 'sandbox resumes from its disk: no memory of its processes')
+    await this.machine.kill(process)
+    await this.#save({ process: undefined, startedAt: now, endAt: endIn(seconds) })
+    await this.#boot()
+  }
+
+  async #remove(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#state = 'killing'
+    this.#cut()
+    await this.machine.kill(this.record.process)
+    await this.#host.layout.discard(this.id)
+    await this.#store.remove(this.id)
+    this.#state = 'gone'
+    this.#forget()
+  }
+
+  // Clients must see a reset: a plain end in the middle of a body reads as another error in some.
+  #cut(): void {
+    for (const stream of this.#streams) {
+      if (stream instanceof Socket) stream.resetAndDestroy()
+      else stream.destroy()
+    }
+    this.#streams.clear()
+  }
+
+  async #setEnd(seconds: number): Promise<void> {
+    await this.#save({ endAt: endIn(seconds) })
+    this.#armTimer()
+  }
+
+  #armTimer(): void {
+    clearTimeout(this.#timer)
+    const left = Date.parse(this.record.endAt) - Date.now()
+    this.#timer = setTimeout(() => void this.#expire(), Math.min(Math.max(left, 0), maxTimerMs))
+  }
+
+  async #expire(): Promise<void> {
+    await this.#change(async () => {
+      if (this.record.state !== 'running') return
+      if (Date.parse(this.record.endAt) > Date.now()) return this.#armTimer()
+      const { autoPause, autoPauseMemory } = this.record
+      this.#host.log.info({ sandboxId: this.id, autoPause }, 'sandbox reached its timeout')
+      if (autoPause) await this.#pause(autoPauseMemory)
+      else await this.#remove()
+    }).catch((error: Error) =>
+      this.#host.log.error({ sandboxId: this.id, error: error.message }, 'expiry failed'),
+    )
+  }
+
+  async #save(changes: Partial<SandboxRecord>): Promise<void> {
+    const record = { ...this.record, ...changes }
+    await this.#store.save(record)
+    this.record = record
+  }
+}
+
+/** The moment `seconds` from now. */
+export function endIn(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toISOString()
+}

@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import { sendJson } from './http.ts'
+import { classify } from './proxy/classify.ts'
+import { SandboxProxy } from './proxy/sandbox-proxy.ts'
+import { handleControl } from './rest/control.ts'
+import { controlRoutes } from './rest/routes.ts'
+import type { Registry } from './sandboxes/registry.ts'
+
+export interface ServerOptions {
+  registry: Registry
+  apiKey: string
+  isolation: string
+  port: number
+  log: Logger
+}
+
+// Clients pool connections, and fail when a server drops an idle one first. envd's own figure.
+const keepAliveMs = 640_000
+
+/** The one HTTP port: control API, envd and user ports. Throws with the remedy where the port is taken. */
+export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
+  const { registry, log, apiKey, isolation } = options
+  const proxy = new SandboxProxy(registry)
+  const control = { routes: controlRoutes(registry, log), apiKey, isolation, log }
+  const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 })
+
+  server.on('request', (request, response) => {
+    const destination = classify(request.method ?? '', request.url ?? '/', request.headers)
+    switch (destination.kind) {
+      case 'control':
+        return void handleControl(control, request, response)
+      case 'sandbox':
+        return void proxy.handle(destination.sandboxId, destination.port, request, response)
+      case 'signed-file':
+        return void proxy.handleSigned(destination.url, request, response)
+      case 'bad':
+        return sendJson(response, 400, { code: 400, message: destination.message })
+    }
+  })
+  server.on('upgrade', (request, client, head) => {
+    const destination = classify(request.method ?? '', request.url ?? '/', request.headers)
+    if (destination.kind === 'sandbox')
+      return void proxy.upgrade(destination.sandboxId, destination.port, request, client, head)
+    client.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  })
+
+  server.listen(options.port, '127.0.0.1')
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    throw new Error(`--port: ${options.port} is taken on 127.0.0.1; give another one, or 0 for any free one`)
+  })
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}

@@ -1,0 +1,115 @@
+import { Sandbox } from 'e2b'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
+
+let server: SandboxServer
+beforeAll(async () => {
+  server = await startSandboxServer()
+})
+afterAll(() => server.stop())
+
+const create = (options = {}) => Sandbox.create({ ...server.connection, timeoutMs: 120_000, ...options })
+// Read on the host, since a paused sandbox answers nothing.
+const onDisk = (sandbox: Sandbox, name: string) =>
+  readFileSync(join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'home', name), 'utf8')
+const counting = 'i=0; while true; do i=$((i+1)); echo $i > counter; sleep 0.01; done'
+
+test('a paused sandbox does nothing, and goes on with the same pids after', async () => {
+  const sandbox = await create()
+  const counter = await sandbox.commands.run(counting, { background: true, timeoutMs: 0 })
+  await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(5)
+  expect(await sandbox.pause()).toBe(true)
+  const at = onDisk(sandbox, 'counter')
+  // Long enough for 50 counts: what is shown is that none happens.
+  await delay(500)
+  expect(onDisk(sandbox, 'counter')).toBe(at)
+  expect(await sandbox.isRunning()).toBe(false)
+  expect(await sandbox.pause()).toBe(false)
+
+  await sandbox.connect()
+  expect((await sandbox.commands.list()).map(({ pid }) => pid)).toContain(counter.pid)
+  await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(Number(at) + 5)
+})
+
+test('processes outside envd freeze too, however deep and whatever their session', async () => {
+  const sandbox = await create()
+  await sandbox.commands.run(`setsid bash -c '(${counting}) &' > /dev/null 2>&1 < /dev/null`)
+  await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(5)
+  await sandbox.pause()
+  const at = onDisk(sandbox, 'counter')
+  await delay(300)
+  expect(onDisk(sandbox, 'counter')).toBe(at)
+})
+
+test('a process that was stopped before the pause stays stopped after the resume', async () => {
+  const sandbox = await create()
+  const { pid } = await sandbox.commands.run('sleep 100', { background: true })
+  await sandbox.commands.run(`kill -STOP ${pid}`)
+  await sandbox.pause()
+  await sandbox.connect()
+  expect((await sandbox.commands.run(`cut -d' ' -f3 /proc/${pid}/stat`)).stdout).toBe('T\n')
+})
+
+test('a stopped child is not noticed by the shell that waits for it', async () => {
+  const sandbox = await create()
+  const job = await sandbox.commands.run('set -m; sleep 0.8; echo code $? > code', { background: true })
+  await sandbox.pause()
+  await sandbox.connect()
+  await sandbox.commands.connect(job.pid).then((handle) => handle.wait())
+  expect(await sandbox.files.read('code')).toBe('code 0\n')
+})
+
+test("a command's timeout does not count the pause", async () => {
+  const sandbox = await create()
+  const job = await sandbox.commands.run('sleep 2; echo survived > result', {
+    background: true,
+    timeoutMs: 4_000,
+  })
+  await sandbox.pause()
+  await delay(4_500)
+  await sandbox.connect()
+  await sandbox.commands.connect(job.pid).then((handle) => handle.wait())
+  expect(await sandbox.files.read('result')).toBe('survived\n')
+})
+
+test('streams open at the pause are cut, and the client is told', async () => {
+  const sandbox = await create()
+  const job = await sandbox.commands.run('sleep 100', { background: true })
+  const outcome = job.wait().catch((error: Error) => error.message)
+  await sandbox.pause()
+  expect(await outcome).toMatch(/killed|end of life|terminated/i)
+})
+
+test('after a pause without memory the disk is there, and the processes are not', async () => {
+  const sandbox = await create({ envs: { KEPT: 'env' } })
+  await sandbox.files.write('kept', 'disk')
+  const { pid } = await sandbox.commands.run('exec sleep 1000', { background: true, timeoutMs: 0 })
+  const bootId = (await sandbox.commands.run('cat /proc/sys/kernel/random/boot_id')).stdout
+  expect(await sandbox.pause({ keepMemory: false })).toBe(true)
+  await sandbox.connect()
+  expect(await sandbox.files.read('kept')).toBe('disk')
+  expect((await sandbox.commands.list()).map((process) => process.pid)).not.toContain(pid)
+  expect((await sandbox.commands.run('echo $KEPT; pgrep -x sleep | wc -l')).stdout).toBe('env\n0\n')
+  expect((await sandbox.commands.run('cat /proc/sys/kernel/random/boot_id')).stdout).not.toBe(bootId)
+})
+
+test('traffic resumes a paused sandbox with autoResume, and only that', async () => {
+  const lifecycle = (autoResume: boolean) => ({ lifecycle: { onTimeout: 'pause' as const, autoResume } })
+  const [wakes, sleeps] = await Promise.all([create(lifecycle(true)), create(lifecycle(false))])
+  await Promise.all([wakes.pause(), sleeps.pause()])
+  expect((await wakes.commands.run('echo awake')).stdout).toBe('awake\n')
+  await expect(sleeps.commands.run('echo awake')).rejects.toThrow()
+  expect((await sleeps.getInfo()).state).toBe('paused')
+})
+
+test('pause, resume and kill of 10 sandboxes at once leave none in between', async () => {
+  const all = await Promise.all(Array.from({ length: 10 }, () => create()))
+  expect(await Promise.all(all.map((sandbox) => sandbox.pause()))).toEqual(all.map(() => true))
+  await Promise.all(all.map((sandbox) => sandbox.connect()))
+  const outputs = await Promise.all(all.map((sandbox) => sandbox.commands.run('echo ok')))
+  expect(outputs.every(({ stdout }) => stdout === 'ok\n')).toBe(true)
+  expect(await Promise.all(all.map((sandbox) => sandbox.kill()))).toEqual(all.map(() => true))
+})

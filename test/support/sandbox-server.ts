@@ -1,0 +1,112 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Sandbox } from 'e2b'
+
+export interface SandboxServerOptions {
+  /** Further arguments, for example `['--allow-host-loopback', '127.0.0.1:3000']`. */
+  args?: string[]
+  apiKey?: string
+  /** An open file that the server inherits, as from a careless shell. */
+  inherit?: number
+}
+
+/** The real local sandbox server in a process of its own, on a free port, with a data directory of its own. */
+export interface SandboxServer {
+  apiUrl: string
+  sandboxUrl: string
+  apiKey: string
+  dataDir: string
+  pid: number
+  /** Connection options for the SDK. */
+  connection: { apiUrl: string; sandboxUrl: string; apiKey: string }
+  /** What the server has logged so far. */
+  log(): string
+  /** Kills all sandboxes, ends the server, removes its data. */
+  stop(): Promise<void>
+  /** SIGKILL; sandboxes stay. */
+  kill(): Promise<void>
+  /** Starts a new server on the same data directory and port, after `kill`, or in place of the running one. */
+  restart(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Starts a server. Throws with what it printed where it doesn't get ready. */
+export async function startSandboxServer(options: SandboxServerOptions = {}): Promise<SandboxServer> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-sandboxes-'))
+  await chmod(dataDir, 0o711)
+  let log = ''
+  let child: ChildProcess
+
+  // Node takes care of low ones by itself.
+  const inherited =
+    options.inherit === undefined ? [] : [...Array<'ignore'>(60).fill('ignore'), options.inherit]
+
+  const launch = async (port: number) => {
+    const args = ['src/local-sandbox/main.ts', '--port', String(port), '--data-dir', dataDir, '--json']
+    child = spawn(process.execPath, ['--import', 'tsx', ...args, ...(options.args ?? [])], {
+      cwd: root,
+      env: { ...process.env, E2B_API_KEY: options.apiKey ?? '' },
+      stdio: ['ignore', 'pipe', 'pipe', ...inherited],
+    })
+    child.stderr!.on('data', (text: Buffer) => (log += text.toString()))
+    const lines = createInterface({ input: child.stdout! })
+    const [line] = (await Promise.race([
+      once(lines, 'line'),
+      once(child, 'exit').then(() => [undefined]),
+    ])) as [string?]
+    if (line === undefined) throw new Error(`the sandbox server didn't start: ${log}`)
+    const { apiUrl, sandboxUrl, apiKey } = JSON.parse(line) as Record<
+      'apiUrl' | 'sandboxUrl' | 'apiKey',
+      string
+    >
+    Object.assign(server, {
+      apiUrl,
+      sandboxUrl,
+      apiKey,
+      pid: child.pid!,
+      connection: { apiUrl, sandboxUrl, apiKey },
+    })
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+
+  const server = {
+    dataDir,
+    log: () => log,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) await server.restart()
+      await killAll(server.connection)
+      await end('SIGTERM')
+      await rm(dataDir, { recursive: true, force: true })
+    },
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGTERM')
+      await launch(Number(new URL(server.apiUrl).port))
+    },
+  } as SandboxServer
+  try {
+    await launch(0)
+  } catch (error) {
+    await rm(dataDir, { recursive: true, force: true })
+    throw error
+  }
+  return server
+}
+
+async function killAll(connection: SandboxServer['connection']): Promise<void> {
+  const pages = Sandbox.list(connection)
+  const all = []
+  while (pages.hasNext) all.push(...(await pages.nextItems()))
+  await Promise.all(all.map(({ sandboxId }) => Sandbox.kill(sandboxId, connection)))
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest'
+import { checkPolicy, decide, isPrivate, type EgressPolicy } from '../../src/local-sandbox/egress/policy.ts'
+
+const open: EgressPolicy = { allowInternetAccess: true, allowOut: [], denyOut: [] }
+const all = '0.0.0.0/0'
+const only = (...allowOut: string[]): EgressPolicy => ({ ...open, allowOut, denyOut: [all] })
+const site = { host: 'api.example.com', port: 443, addresses: ['93.184.216.34'] }
+const to = (host: string, ...addresses: string[]) => ({
+  host,
+  port: 443,
+  addresses: addresses.length > 0 ? addresses : [host],
+})
+
+describe('decide', () => {
+  test.each<[string, EgressPolicy, typeof site, boolean]>([
+    ['anything public, by default', open, site, true],
+    ['nothing without internet access', { ...open, allowInternetAccess: false }, site, false],
+    [
+      'what is allowed, without internet access',
+      { ...open, allowInternetAccess: false, allowOut: ['api.example.com'] },
+      site,
+      true,
+    ],
+    ['nothing where all is denied', only(), site, false],
+    ['a domain that is allowed', only('api.example.com'), site, true],
+    [
+      'a domain whatever its case and final dot',
+      only('API.example.com'),
+      to('api.EXAMPLE.com.', '93.184.216.34'),
+      true,
+    ],
+    ['a wildcard domain', only('*.example.com'), site, true],
+    ['not the wildcard domain itself', only('*.example.com'), to('example.com', '93.184.216.34'), false],
+    ['not a domain that ends alike', only('*.example.com'), to('badexample.com', '93.184.216.34'), false],
+    [
+      'not a domain that holds another',
+      only('example.com'),
+      to('example.com.evil.test', '93.184.216.34'),
+      false,
+    ],
+    ['an address that is allowed', only('93.184.216.34'), to('93.184.216.34'), true],
+    ['a name by its address', only('93.184.0.0/16'), site, true],
+    ['not an address outside the block', only('93.185.0.0/16'), site, false],
+    ['not an address that is denied', { ...open, denyOut: ['93.184.216.34'] }, site, false],
+    ['not an address in a denied block', { ...open, denyOut: ['93.184.0.0/16'] }, site, false],
+    [
+      'an address allowed within a denied block',
+      { ...open, denyOut: ['93.184.0.0/16'], allowOut: ['93.184.216.34'] },
+      site,
+      true,
+    ],
+    ['no IPv6 where all is denied', only(), to('2606:2800:220:1::1'), false],
+    ['not a name without addresses', open, { host: 'nowhere.test', port: 443, addresses: [] }, false],
+    ['not the host by address', open, to('127.0.0.1'), false],
+    ['not a name for the host (rebinding)', open, to('rebind.test', '127.0.0.1'), false],
+    [
+      'not the host even where it is allowed',
+      only('127.0.0.1', 'rebind.test'),
+      to('rebind.test', '127.0.0.1'),
+      false,
+    ],
+    ['not a private network', open, to('10.1.2.3'), false],
+    ['not the metadata service', open, to('169.254.169.254'), false],
+    ['not the host as IPv4 in IPv6', open, to('::ffff:127.0.0.1'), false],
+  ])('%s', (_name, policy, target, allowed) => {
+    expect(decide(policy, target, []).allowed).toBe(allowed)
+  })
+
+  test('of several addresses only one that may be reached is used', () => {
+    const target = to('mixed.test', '127.0.0.1', '10.0.0.1', '93.184.216.34')
+    expect(decide(open, target, [])).toEqual({ allowed: true, address: '93.184.216.34' })
+  })
+
+  test.each([
+    ['127.0.0.1:3000', '127.0.0.1', 3000, true],
+    ['127.0.0.1:3000', '127.0.0.1', 3001, false],
+    ['127.0.0.1:3000', 'localhost', 3000, false],
+  ])('with %s allowed of the host, %s port %i is %s', (named, host, port, allowed) => {
+    expect(decide(open, { host, port, addresses: ['127.0.0.1'] }, [named]).allowed).toBe(allowed)
+  })
+
+  test("the sandbox's rules hold for allowed ports of the host too", () => {
+    const target = { host: '127.0.0.1', port: 3000, addresses: ['127.0.0.1'] }
+    expect(decide(only(), target, ['127.0.0.1:3000']).allowed).toBe(false)
+    expect(decide(only('127.0.0.1'), target, ['127.0.0.1:3000']).allowed).toBe(true)
+  })
+})
+
+test.each([
+  ['127.8.9.1', true],
+  ['172.31.255.255', true],
+  ['172.32.0.1', false],
+  ['192.168.1.1', true],
+  ['100.64.0.1', true],
+  ['8.8.8.8', false],
+  ['::1', true],
+  ['::', true],
+  ['fd00::1', true],
+  ['fe80::1', true],
+  ['::ffff:7f00:1', true],
+  ['::ffff:8.8.8.8', true],
+  ['2606:4700::1111', false],
+])('isPrivate(%s) is %s', (address, expected) => {
+  expect(isPrivate(address)).toBe(expected)
+})
+
+describe('checkPolicy', () => {
+  test.each<[string, EgressPolicy, string | undefined]>([
+    [
+      'domains with the rest denied pass',
+      only('github.com', '*.github.com', '8.8.8.8', '10.0.0.0/8'),
+      undefined,
+    ],
+    [
+      'a domain without internet access passes',
+      { ...open, allowInternetAccess: false, allowOut: ['github.com'] },
+      undefined,
+    ],
+    ['a domain while the rest is open is refused', { ...open, allowOut: ['github.com'] }, 'denyOut'],
+    ['a denied domain is refused', { ...open, denyOut: ['github.com'] }, "network.denyOut: 'github.com'"],
+    ['a bad block is refused', { ...open, denyOut: ['10.0.0.0/33'] }, '10.0.0.0/33'],
+    ['a bad address is refused', only('1.2.3'), '1.2.3'],
+    ['a URL is refused', only('https://github.com'), 'https'],
+  ])('%s', (_name, policy, problem) => {
+    expect(checkPolicy(policy) ?? 'fine').toContain(problem ?? 'fine')
+  })
+})
