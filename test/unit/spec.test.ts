@@ -159,7 +159,10 @@ test('the JSON Schema describes what a caller writes', () => {
 })
 
 test('a missing field and a misspelt step are told in plain words', () => {
-  expect(problemsOf({ ...valid(), branch: undefined })).toContainEqual({ field: 'branch', problem: 'is missing' })
+  expect(problemsOf({ ...valid(), branch: undefined })).toContainEqual({
+    field: 'branch',
+    problem: 'is missing',
+  })
   expect(problemsOf({ ...valid(), steps: [{ rnu: 'npm ci' }] })).toContainEqual({
     field: 'steps[0].rnu',
     problem: 'is not a field here',

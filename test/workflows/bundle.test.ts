@@ -12,7 +12,9 @@ beforeAll(async () => {
 })
 
 test('the workflow bundle holds workflows, contract and nothing else of ours', () => {
-  const ours = modules.flatMap((name) => /\/src\/([^/]+)\//.exec(name.replace(/.*node_modules.*/, ''))?.[1] ?? [])
+  const ours = modules.flatMap(
+    (name) => /\/src\/([^/]+)\//.exec(name.replace(/.*node_modules.*/, ''))?.[1] ?? [],
+  )
   expect(new Set(ours)).toEqual(new Set(['workflows', 'contract']))
 })
 
