@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { attachCommand, cancelCommand, type Launch } from '../../src/activities/lib/runner.ts'
+import { attachCommand, CANNOT_START, cancelCommand, type Launch } from '../../src/activities/lib/runner.ts'
 import { type Trailer, TrailerReader } from '../../src/activities/lib/trailer.ts'
 
 let home: string
@@ -21,6 +21,8 @@ interface Attachment {
   lose: () => void
   until: (text: string) => Promise<void>
   trailer: Promise<Trailer | undefined>
+  /** The follower's own exit code. */
+  code: Promise<number | null>
 }
 
 function attach(launch: Partial<Launch> & { script: string; commandId: string }): Attachment {
@@ -59,6 +61,7 @@ function attach(launch: Partial<Launch> & { script: string; commandId: string })
         check()
       }),
     trailer: new Promise((resolve) => child.on('close', () => resolve(reader.end()))),
+    code: new Promise((resolve) => child.on('close', resolve)),
   }
 }
 
@@ -167,6 +170,14 @@ test('a repeatable command that failed runs again, one that succeeded does not',
   expect((await again()).exitCode).toBe(0)
   expect((await again()).exitCode).toBe(0)
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\nx\n')
+})
+
+test('where the folder of the runner can not be written nothing starts, and its own exit code says so', async () => {
+  await writeFile(`${home}/a-file`, '')
+  const attachment = attach({ home: `${home}/a-file`, commandId: id(), script: `echo ran >"${home}/ran"` })
+  expect(await attachment.trailer).toBeUndefined()
+  expect(await attachment.code).toBe(CANNOT_START)
+  expect(existsSync(`${home}/ran`)).toBe(false)
 })
 
 test('a working folder that is missing gives 126 and names it', async () => {

@@ -4,7 +4,7 @@ import type { CommandHeartbeat, CommandResult } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
 import { failure } from './failures.ts'
-import { attachCommand, cancelCommand, RUNNER_HOME } from './runner.ts'
+import { attachCommand, CANNOT_START, cancelCommand, RUNNER_HOME } from './runner.ts'
 import { type Trailer, TrailerReader } from './trailer.ts'
 
 export interface DurableCommand {
@@ -116,7 +116,8 @@ class Follower {
     } catch (error) {
       // The follower's own end is told by its trailer; without one the stream was lost, and the command goes on.
       if (stop.signal.aborted) throw stop.signal.reason
-      if (!reader.end()) throw mapE2BError(error)
+      if (!reader.end())
+        throw handle.exitCode === CANNOT_START ? cannotStart(handle.stderr) : mapE2BError(error)
     } finally {
       clearInterval(beat)
       cancellation.removeEventListener('abort', onCancel)
@@ -206,6 +207,12 @@ function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string })
     startedAt,
     finishedAt,
   }
+}
+
+/** Nothing was started: a full disk, or a template whose default user isn't E2B's. */
+function cannotStart(stderr: string): Error {
+  const message = stderr.trim().split('\n').at(0) ?? 'the runner can not write its folder'
+  return failure(/No space left/i.test(stderr) ? 'SandboxNoSpace' : 'SandboxInvalidArgument', message)
 }
 
 const firstLine = (script: string): string => script.trim().split('\n')[0]?.slice(0, 200) ?? ''

@@ -33,15 +33,18 @@ export interface Launch {
 const HEAD_BYTES = 4096
 const TAIL_BYTES = 8192
 
+/** Exit code of the runner itself: nothing was started, because its folder can't be written. */
+export const CANNOT_START = 97
+
 const START_TIME = `start_time() { read -r st 2>/dev/null <"/proc/$1/stat" || return 1; st=\${st##*) }; set -f; set -- $st; echo "\${20}"; }`
 
 /** Runs detached. Arguments: folder, tick in s, ticks until the timeout, working folder, the command. */
 const SUPERVISOR = `
 ${START_TIME}
 d=$1 tick=$2 ticks=$3 cwd=$4 cmd=$5
-echo "$$ $(start_time $$)" >"$d/pid.new"; mv "$d/pid.new" "$d/pid"
+{ echo "$$ $(start_time $$)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || { rm -rf "$d"; exit; }
 begun=$(date +%s%3N)
-record() { echo "$1 $2 $begun $(date +%s%3N)" >"$d/exit.new"; mv "$d/exit.new" "$d/exit"; }
+record() { echo "$1 $2 $begun $(date +%s%3N)" >"$d/exit.new" && mv "$d/exit.new" "$d/exit"; }
 cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit; }
 shell=$(command -v bash || command -v sh)
 setsid "$shell" -c "$cmd" </dev/null >>"$d/stdout" 2>>"$d/stderr" &
@@ -60,7 +63,7 @@ const ATTACH = `
 ${START_TIME}
 d=$1 nonce=$2 repeatable=$3 out=$4 err=$5 supervisor=$6; shift 6
 alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ]; }
-mkdir -p "\${d%/*}"
+mkdir -p "\${d%/*}" || exit ${CANNOT_START}
 if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
   code=; { read -r code rest <"$d/exit"; } 2>/dev/null
   [ "$code" = 0 ] || { mv "$d" "$d.old.$$" && rm -rf "$d.old.$$"; out=0; err=0; }
@@ -69,7 +72,8 @@ if mkdir "$d" 2>/dev/null; then
   : >"$d/stdout"; : >"$d/stderr"
   setsid sh -c "$supervisor" holdfast-runner "$d" "$@" </dev/null >/dev/null 2>&1 &
 fi
-n=0; while [ ! -e "$d/pid" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+n=0; while [ ! -e "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+[ -d "$d" ] || { echo 'holdfast: no command can be started: its folder could not be written' >&2; exit ${CANNOT_START}; }
 if alive; then live="-f -s 0.02 --pid=$p"; else live=; fi
 tail -q -c +$((out+1)) $live "$d/stdout" & o=$!
 tail -q -c +$((err+1)) $live "$d/stderr" >&2 & e=$!
