@@ -167,8 +167,11 @@ git rev-parse HEAD`,
       script: `head() { git ls-remote "$URL" "refs/heads/$BRANCH" | cut -f 1; }
 remote=$(head)
 if [ "$remote" != "$COMMIT" ]; then
-  git push --no-verify --force-with-lease="refs/heads/$BRANCH:" "$URL" "$COMMIT:refs/heads/$BRANCH" >&2
+  code=0
+  git push --no-verify --force-with-lease="refs/heads/$BRANCH:" "$URL" "$COMMIT:refs/heads/$BRANCH" >&2 || code=$?
   remote=$(head)
+  # Whatever was said of the push, and whether or not it arrived: the remote itself knows.
+  [ "$remote" = "$COMMIT" ] || [ "$code" = 0 ] || exit "$code"
 fi
 echo "$remote"`,
     })

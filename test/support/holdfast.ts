@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
@@ -117,10 +119,15 @@ export interface Repository {
   log(branch: string, format: string): Promise<string>
   createBranch(branch: string, from: string): Promise<void>
   rejectPushes(message: string): Promise<void>
+  /** Installs a hook in the bare repository, whose folder is its working folder. */
+  installHook(hook: 'pre-receive' | 'post-receive', script: string): Promise<void>
+  /** Folder of the bare repository. */
+  path: string
 }
 
 function repository(host: Awaited<ReturnType<typeof testGitHost>>, url: string): Repository {
   const name = new URL(url).pathname.slice(1).replace(/\.git$/, '')
+  const path = join(host.root, `${name}.git`)
   return {
     head: (branch) => host.branchHead(name, branch),
     show: (file) => host.git(name, ['show', file]),
@@ -129,6 +136,11 @@ function repository(host: Awaited<ReturnType<typeof testGitHost>>, url: string):
       await host.git(name, ['branch', branch, from])
     },
     rejectPushes: (message) => host.rejectPushes(name, message),
+    path,
+    installHook: async (hook, script) => {
+      await mkdir(join(path, 'hooks'), { recursive: true })
+      await writeFile(join(path, 'hooks', hook), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    },
   }
 }
 

@@ -16,6 +16,7 @@ test.each([
   [' ! [rejected]        abc -> b (stale info)', 'PushNotFastForward'],
   [' ! [rejected]        abc -> b (fetch first)', 'PushNotFastForward'],
   [' ! [remote rejected] abc -> b (pre-receive hook declined)', 'PushHookRejected'],
+  ['error: error in sideband demultiplexer', 'GitHostUnreachable'],
   ['error: file write error: No space left on device', 'SandboxNoSpace'],
   ['something git never said', 'GitFailed'],
 ])('%s is %s', (message, type) => {

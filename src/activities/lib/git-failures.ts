@@ -16,7 +16,7 @@ const RULES: [RegExp, FailureType][] = [
   ],
   [/No space left on device/i, 'SandboxNoSpace'],
   [
-    /Could not resolve (host|proxy)|Connection (refused|reset|timed out)|Failed to connect|error: 5\d\d|HTTP 5\d\d|early EOF|hung up unexpectedly|Empty reply|RPC failed|gnutls_handshake|SSL_ERROR/i,
+    /Could not resolve (host|proxy)|Connection (refused|reset|timed out)|Failed to connect|error: 5\d\d|HTTP 5\d\d|early EOF|sideband|unexpected disconnect|transfer closed|curl \d+ |hung up unexpectedly|Empty reply|RPC failed|gnutls_handshake|SSL_ERROR/i,
     'GitHostUnreachable',
   ],
 ]
