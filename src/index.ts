@@ -13,6 +13,7 @@ export type {
   Phase,
   Review,
 } from './contract/job.ts'
+export type { Fate, OwnerStatus, ReaperReport, SandboxRow } from './contract/sandboxes.ts'
 export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'
 export {
   agentJobJsonSchema,

@@ -7,6 +7,7 @@ import { createE2B } from './activities/lib/e2b.ts'
 import { createSecretStore } from './activities/lib/secrets.ts'
 import { environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
 import { createLogger, temporalLogger } from './runtime/logger.ts'
+import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
 import { workflowBundle } from './runtime/workflow-bundle.ts'
 
 export interface WorkerReady {
@@ -31,6 +32,7 @@ export async function runWorker(
   const connection = await NativeConnection.connect(connectionOptions)
   try {
     const worker = await createWorker(config, connection, namespace)
+    await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
     const health = await serveHealth(config, worker)
     const shutDown = onceThenForce(() => worker.shutdown())
     // A parent that dies closes our channel to it.
@@ -64,6 +66,8 @@ async function createWorker(
       e2b: createE2B(config.e2b),
       secrets: createSecretStore(environmentSecret()),
       owner: config.owner,
+      namespace,
+      ownerStatus: ownerStatus(connection, namespace),
     }),
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,

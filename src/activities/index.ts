@@ -3,6 +3,7 @@ import { commandActivities } from './commands.ts'
 import { fileActivities } from './files.ts'
 import { gitActivities } from './git.ts'
 import type { ActivityDeps } from './lib/deps.ts'
+import { reaperActivities } from './reaper.ts'
 import { sandboxActivities } from './sandbox.ts'
 
 /** Every activity of Holdfast, for a worker. */
@@ -12,6 +13,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   ...commandActivities(deps),
   ...fileActivities(deps),
   ...gitActivities(deps),
+  ...reaperActivities(deps),
 })
 
 export type Activities = ReturnType<typeof createActivities>

@@ -1,15 +1,8 @@
 import { Context } from '@temporalio/activity'
+import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox } from './lib/e2b.ts'
-
-/** Metadata keys by which a sandbox is known as ours, and whose. */
-const METADATA = {
-  owner: 'holdfastOwner',
-  allocation: 'holdfastAllocation',
-  workflowId: 'holdfastWorkflowId',
-  runId: 'holdfastRunId',
-} as const
 
 export interface CreateSandboxInput {
   /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
@@ -26,7 +19,7 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
    */
   async createSandbox({ allocationId, sandbox }: CreateSandboxInput): Promise<{ sandboxId: string }> {
     const { info } = Context.current()
-    const allocation = { [METADATA.owner]: deps.owner, [METADATA.allocation]: allocationId }
+    const allocation = { [SANDBOX_METADATA.owner]: deps.owner, [SANDBOX_METADATA.allocation]: allocationId }
     if (info.attempt > 1) {
       const [adopted, ...surplus] = await deps.e2b.list(allocation)
       for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
@@ -40,8 +33,10 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
       network: sandbox.network,
       metadata: {
         ...allocation,
-        [METADATA.workflowId]: info.workflowExecution?.workflowId ?? '',
-        [METADATA.runId]: info.workflowExecution?.runId ?? '',
+        [SANDBOX_METADATA.namespace]: deps.namespace,
+        [SANDBOX_METADATA.keep]: sandbox.keep,
+        [SANDBOX_METADATA.workflowId]: info.workflowExecution?.workflowId ?? '',
+        [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
       },
     })
     return { sandboxId: made.sandboxId }
@@ -64,7 +59,10 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
 
   /** Kills whatever a create call that never answered may have left. */
   async killAllocation({ allocationId }: { allocationId: string }): Promise<void> {
-    const found = await deps.e2b.list({ [METADATA.owner]: deps.owner, [METADATA.allocation]: allocationId })
+    const found = await deps.e2b.list({
+      [SANDBOX_METADATA.owner]: deps.owner,
+      [SANDBOX_METADATA.allocation]: allocationId,
+    })
     for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
   },
 })

@@ -3,6 +3,7 @@ import { addAnswers } from './commands/answers.ts'
 import { addCancel } from './commands/cancel.ts'
 import { addDiff } from './commands/diff.ts'
 import { addList } from './commands/list.ts'
+import { addSandboxes } from './commands/sandboxes.ts'
 import { addSchema } from './commands/schema.ts'
 import { addStatus } from './commands/status.ts'
 import { addSubmit } from './commands/submit.ts'
@@ -24,6 +25,7 @@ export function createProgram() {
     addAnswers,
     addCancel,
     addList,
+    addSandboxes,
     addSchema,
     addWorker,
     addUp,

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
+import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
 import { agentJobSpec, type AgentJobInput, type AgentJobSpec } from '../contract/spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { Job } from './job.ts'
@@ -93,6 +94,25 @@ export class Jobs {
     } catch (error) {
       throw HoldfastError.from(error)
     }
+  }
+
+  /**
+   * The sandboxes of the deployment behind the task queue, each with its owner and what becomes of it; with `reap` those
+   * without an owner are killed. Runs the workflow `sandboxReaper`, so no key of E2B is needed here.
+   *
+   * @param options.graceMs sandboxes younger than this (ms) are left alone; 10 minutes by default
+   */
+  sandboxes(options: { reap?: boolean; graceMs?: number } = {}): Promise<ReaperReport> {
+    const input: ReaperInput = { dryRun: !options.reap, graceMs: options.graceMs ?? REAPER_GRACE_MS }
+    return typed(
+      () =>
+        this.#client.workflow.execute(WORKFLOW_TYPES.sandboxReaper, {
+          workflowId: `sandbox-reaper-by-hand-${randomUUID()}`,
+          taskQueue: this.#taskQueue,
+          args: [input],
+          workflowExecutionTimeout: '1h',
+        }) as Promise<ReaperReport>,
+    )
   }
 
   close(): Promise<void> {

@@ -1,1 +1,2 @@
 export { agentJob } from './agent-job.ts'
+export { sandboxReaper } from './sandbox-reaper.ts'

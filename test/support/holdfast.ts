@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { Client, Connection } from '@temporalio/client'
+import { Client, Connection, type ScheduleDescription } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
@@ -30,6 +30,8 @@ export interface Holdfast {
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
   startUnchecked(id: string, spec: unknown): Promise<Job>
   updateUnchecked(id: string, update: string, input: unknown): Promise<unknown>
+  terminate(id: string): Promise<unknown>
+  describeSchedule(id: string): Promise<ScheduleDescription>
   /** A spec against a fresh copy of the demo repository. */
   spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
   stop(): Promise<void>
@@ -42,7 +44,7 @@ export async function startHoldfast(): Promise<Holdfast> {
   const address = inject('temporalAddress')
   const jobs = await connect({ address, taskQueue })
   const connection = await Connection.connect({ address })
-  const { workflow } = new Client({ connection })
+  const { workflow, schedule } = new Client({ connection })
   const workers: ChildProcess[] = []
   const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     ...process.env,
@@ -89,6 +91,8 @@ export async function startHoldfast(): Promise<Holdfast> {
       return jobs.get(workflowId)
     },
     updateUnchecked: (id, update, input) => workflow.getHandle(id).executeUpdate(update, { args: [input] }),
+    terminate: (id) => workflow.getHandle(id).terminate(),
+    describeSchedule: (id) => schedule.getHandle(id).describe(),
     spec: async (changes) => {
       const name = `demo-${randomUUID()}`
       await git.demo(name)

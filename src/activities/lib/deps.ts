@@ -1,3 +1,4 @@
+import type { OwnerStatus } from '../../contract/sandboxes.ts'
 import type { E2B } from './e2b.ts'
 import type { SecretStore } from './secrets.ts'
 
@@ -7,6 +8,10 @@ export interface ActivityDeps {
   secrets: SecretStore
   /** Written into each sandbox's metadata, so that nobody else's sandbox is ever taken for ours. */
   owner: string
+  /** Temporal's namespace, in the metadata too: workflow ids are unique only there. */
+  namespace: string
+  /** Asks Temporal how the newest run of a workflow stands. */
+  ownerStatus(workflowId: string): Promise<OwnerStatus>
 }
 
 /** Where the repository is in every sandbox: a folder of E2B's default user. */

@@ -42,6 +42,7 @@ const TABLE = {
   verifyResume: WORK,
   commitWork: WORK,
   pushBranch: WORK,
+  reapSandboxes: { startToCloseTimeout: '30m', heartbeatTimeout: '2m', retry: retry(5) },
 } satisfies Record<keyof Activities, ActivityOptions>
 
 /**
