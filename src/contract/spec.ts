@@ -35,6 +35,11 @@ const urlProblem = (value: string): string | undefined => {
   return undefined
 }
 
+/** E2B's `ALL_TRAFFIC`. */
+const ALL_TRAFFIC = '0.0.0.0/0'
+/** A host name, or a pattern of names, rather than an address or a range. */
+const isName = (rule: string): boolean => /[a-z]/i.test(rule) && !rule.includes(':')
+
 const oneLine = (max: number) =>
   z
     .string()
@@ -160,6 +165,13 @@ export const agentJobSpec = z
   .superRefine((spec, context) => {
     if (spec.push && !spec.commit)
       context.addIssue({ code: 'custom', path: ['push'], message: 'needs a commit: add commit.message' })
+    const { allowOut = [], denyOut = [] } = spec.sandbox.network ?? {}
+    if (allowOut.some(isName) && !denyOut.includes(ALL_TRAFFIC))
+      context.addIssue({
+        code: 'custom',
+        path: ['sandbox', 'network', 'denyOut'],
+        message: `needs "${ALL_TRAFFIC}": E2B takes host names in allowOut only where all else is denied`,
+      })
     if (spec.branch === spec.repo.base)
       context.addIssue({
         code: 'custom',

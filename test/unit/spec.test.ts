@@ -78,6 +78,12 @@ describe('each wrong field is named with its problem', () => {
       /at most/,
     ],
     ['push without a commit', (s) => ({ ...s, push: true }), 'push', /commit\.message/],
+    [
+      'names allowed while all else is not denied',
+      (s) => ({ ...s, sandbox: { network: { allowOut: ['git.example'] } } }),
+      'sandbox.network.denyOut',
+      /0\.0\.0\.0/,
+    ],
     ['secret by value', (s) => ({ ...s, repo: { ...s.repo, auth: 'ghp_x' } }), 'repo.auth', /./],
     ['id with a space', (s) => ({ ...s, id: 'a b' }), 'id', /letters/],
     [
