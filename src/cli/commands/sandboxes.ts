@@ -1,5 +1,5 @@
 import type { ReaperReport, SandboxRow } from '../../contract/sandboxes.ts'
-import { type Globals, type Program, examples } from '../base-program.ts'
+import { type Program, examples } from '../base-program.ts'
 import { answer, withJobs } from '../context.ts'
 import { formatDuration } from '../progress/duration.ts'
 
@@ -15,7 +15,7 @@ export function addSandboxes(program: Program): void {
       examples('holdfast sandboxes list', "holdfast sandboxes list --json | jq '.sandboxes'"),
     )
     .action(async (_options, command) => {
-      const globals = command.optsWithGlobals() as Globals
+      const globals = command.optsWithGlobals()
       const report = await withJobs(globals, (jobs) => jobs.sandboxes())
       answer(globals, report, () => table(report.sandboxes))
     })
@@ -25,7 +25,7 @@ export function addSandboxes(program: Program): void {
     .option('--dry-run', 'say what would be killed', false)
     .addHelpText('after', examples('holdfast sandboxes reap --dry-run', 'holdfast sandboxes reap'))
     .action(async ({ dryRun }, command) => {
-      const globals = command.optsWithGlobals() as Globals
+      const globals = command.optsWithGlobals()
       const report = await withJobs(globals, (jobs) => jobs.sandboxes({ reap: !dryRun }))
       const reaped = { ...report, sandboxes: report.sandboxes.filter(({ fate }) => fate === 'reap') }
       answer(globals, reaped, () => summary(reaped, dryRun))
