@@ -4,6 +4,10 @@ import { z } from 'zod'
 import { DEFAULT_TASK_QUEUE } from './contract/job.ts'
 import { type FieldProblem, parse } from './contract/parse.ts'
 
+/** A whole number, from YAML or as the environment has it. */
+const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+  z.coerce.number({ error: 'is not a number' }).int().min(min).max(max)
+
 /** Settings of the worker. Each has a place in the file and a name in the environment; the environment wins. */
 const workerConfig = z.strictObject({
   /** HOLDFAST_TASK_QUEUE */
@@ -25,13 +29,13 @@ const workerConfig = z.strictObject({
     })
     .prefault({} as never),
   /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
-  healthPort: z.coerce.number().int().min(0).max(65_535).optional(),
+  healthPort: wholeNumber(0, 65_535).optional(),
   /** HOLDFAST_MAX_CACHED_WORKFLOWS: about 100 KB of memory each */
-  maxCachedWorkflows: z.coerce.number().int().min(1).default(1_000),
+  maxCachedWorkflows: wholeNumber(1).default(1_000),
   /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
-  maxActivities: z.coerce.number().int().min(1).default(100),
+  maxActivities: wholeNumber(1).default(100),
   /** HOLDFAST_HEARTBEAT_MS: the least time between two heartbeats of an activity; Temporal Cloud bills each */
-  heartbeatMs: z.coerce.number().int().min(100).max(8_000).default(5_000),
+  heartbeatMs: wholeNumber(100, 8_000).default(5_000),
   /** HOLDFAST_LOG_LEVEL */
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })

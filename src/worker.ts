@@ -5,7 +5,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createActivities } from './activities/index.ts'
 import { createE2B } from './activities/lib/e2b.ts'
 import { createSecretStore } from './activities/lib/secrets.ts'
-import { environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
+import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
 import { createLogger, temporalLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
 import { workflowBundle } from './runtime/workflow-bundle.ts'
@@ -97,7 +97,7 @@ async function serveHealth(config: WorkerConfig, worker: Worker): Promise<Server
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new Error(
+          ? new ConfigError(
               `HOLDFAST_HEALTH_PORT: port ${config.healthPort} is taken; name another, or 0 for a free one`,
             )
           : error,

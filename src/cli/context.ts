@@ -48,13 +48,21 @@ export function whoAmI(): string {
   }
 }
 
-/** Refuses options that the command would ignore. */
-export function refuseServerOptions(globals: Globals, command: string): void {
-  const given = (['address', 'namespace', 'taskQueue'] as const).filter((name) => globals[name] !== undefined)
+type ServerOption = 'address' | 'namespace' | 'taskQueue'
+
+const ENVIRONMENT: Record<ServerOption, string> = {
+  address: 'TEMPORAL_ADDRESS',
+  namespace: 'TEMPORAL_NAMESPACE',
+  taskQueue: 'HOLDFAST_TASK_QUEUE',
+}
+
+/** Refuses options that the command would ignore. @throws CliError `Usage` naming what does the same */
+export function refuseOptions(globals: Globals, command: string, ignored: ServerOption[]): void {
+  const given = ignored.filter((name) => globals[name] !== undefined)
   if (given.length === 0) return
   throw new CliError('Usage', `${command} does not take ${given.map(optionName).join(', ')}`, {
-    remedy: 'set TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE or HOLDFAST_TASK_QUEUE instead',
+    remedy: `set ${given.map((name) => ENVIRONMENT[name]).join(', ')} instead`,
   })
 }
 
-const optionName = (name: string): string => `--${name === 'taskQueue' ? 'task-queue' : name}`
+const optionName = (name: ServerOption): string => `--${name === 'taskQueue' ? 'task-queue' : name}`

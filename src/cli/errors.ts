@@ -1,6 +1,7 @@
 import type { HoldfastError } from '../client/errors.ts'
 import { FAILURES } from '../contract/failures.ts'
 import type { FieldProblem } from '../contract/parse.ts'
+import type { StackError } from '../stack/errors.ts'
 import type { CliFailureType } from './exit-codes.ts'
 import { cleanLine, cleanLines } from './progress/text.ts'
 import type { Colors } from './terminal.ts'
@@ -49,6 +50,14 @@ export function reportError(error: unknown): ErrorReport {
   if (error.name === 'HoldfastError') return reportOfHoldfast(error as HoldfastError)
   if (error.name === 'ConfigError')
     return { type: 'Usage', message: error.message, remedy: 'correct the named settings and start again' }
+  if (error.name === 'StackError')
+    return { type: 'StackFailed', message: error.message, remedy: (error as StackError).remedy }
+  if (error.name === 'TransportError')
+    return {
+      type: 'ServerUnreachable',
+      message: `no Temporal server answers the worker: ${error.message}`,
+      remedy: FAILURES.ServerUnreachable.remedy,
+    }
   if (error.name === 'NamespaceNotFoundError')
     return {
       type: 'Usage',

@@ -18,9 +18,9 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /** A failure of Holdfast, or one that only the command line has. */
-export type CliFailureType = FailureType | 'Usage' | 'Interrupted'
+export type CliFailureType = FailureType | 'Usage' | 'StackFailed' | 'Interrupted'
 
-/** Every other failure is the job's own. */
+/** Every other failure is the job's own, or the stack's. */
 const BY_FAILURE: Partial<Record<CliFailureType, ExitCode>> = {
   Usage: EXIT.badInput,
   InvalidSpec: EXIT.badInput,
@@ -41,7 +41,7 @@ export const exitCodeOfOutcome = (outcome: JobResult['outcome']): ExitCode =>
 
 const MEANING: Record<keyof typeof EXIT, string> = {
   ok: 'done; of watch: the job completed',
-  failed: 'the job failed',
+  failed: 'the job failed; of up: a part of the stack could not be started or kept running',
   badInput: 'bad input or usage',
   rejected: 'the reviewer rejected the work',
   notFound: 'there is no such job',

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { StackError } from './errors.ts'
 
 export interface ChildOptions {
   name: string
@@ -10,7 +11,7 @@ export interface ChildOptions {
   program: string
   args: string[]
   env: NodeJS.ProcessEnv
-  /** Receives its stderr. */
+  /** Receives its stderr, and what it prints once it is ready. */
   logFile: string
   /** Ends it where it isn't ready yet. */
   signal: AbortSignal
@@ -19,8 +20,8 @@ export interface ChildOptions {
 /** A program of ours, run as a child. */
 export interface Child {
   pid: number
-  /** The line it printed when it was ready. */
-  ready: string
+  /** The object that it printed, as a line of JSON, when it was ready. */
+  ready: Record<string, unknown>
   /** Resolves, never rejects, when it has ended. */
   ended: Promise<void>
   /** SIGTERM, and SIGKILL after 25 s. Resolves when it has ended. */
@@ -31,40 +32,69 @@ const STOP_GRACE_MS = 25_000
 const SOURCE = new URL('../', import.meta.url)
 
 /**
- * Starts a program of ours and waits for its first line on stdout, by which it says that it is ready. It runs in a process group of
- * its own, so that a terminal's Ctrl-C reaches it through us, and it ends with us: its IPC channel closes when we die.
+ * Starts a program of ours and waits for its first line on stdout, by which it says that it is ready. It runs in a
+ * process group of its own, so that a terminal's Ctrl-C reaches it through us. It ends with us: its IPC channel closes
+ * when we die, and one that isn't ready by then can't say that it is (EPIPE).
  *
- * @throws Error with the end of its log where it ends before it is ready
+ * @throws StackError with its own words, or the end of its log, where it ends before it is ready; the signal's reason
+ *   where that aborts first
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const log = openSync(options.logFile, 'a')
+  const { name, logFile, signal } = options
+  signal.throwIfAborted()
+  const { child, ended } = launch(options)
+  const abort = (): void => void child.kill('SIGTERM')
+  signal.addEventListener('abort', abort)
+  const lines = createInterface({ input: child.stdout! })
+  const first = await Promise.race([
+    once(lines, 'line').then(([line]) => String(line)),
+    // Only then has all been read that it printed.
+    Promise.all([ended, once(lines, 'close')]).then(() => undefined),
+  ])
+  signal.removeEventListener('abort', abort)
+  if (signal.aborted) {
+    await stop(child, ended)
+    throw signal.reason
+  }
+  lines.on('line', (line) => appendFileSync(logFile, `${line}\n`))
+  return {
+    pid: child.pid!,
+    ready: readyLine(first, name, logFile),
+    ended,
+    stop: () => stop(child, ended),
+  }
+}
+
+function launch({ program, args, env, logFile }: ChildOptions): {
+  child: ChildProcess
+  ended: Promise<void>
+} {
+  const log = openSync(logFile, 'a')
   const child = spawn(
     process.execPath,
-    [
-      '--import',
-      import.meta.resolve('tsx'),
-      fileURLToPath(new URL(options.program, SOURCE)),
-      ...options.args,
-    ],
-    { env: options.env, stdio: ['ignore', 'pipe', log, 'ipc'], detached: true },
+    ['--import', import.meta.resolve('tsx'), fileURLToPath(new URL(program, SOURCE)), ...args],
+    { env, stdio: ['ignore', 'pipe', log, 'ipc'], detached: true },
   )
   closeSync(log)
   const ended = once(child, 'exit').then(
     () => undefined,
     () => undefined,
   )
-  const lines = createInterface({ input: child.stdout! })
-  const abort = (): void => void child.kill('SIGTERM')
-  options.signal.addEventListener('abort', abort)
-  const first = await Promise.race([once(lines, 'line').then(([line]) => String(line)), ended])
-  options.signal.removeEventListener('abort', abort)
-  if (first === undefined) {
-    options.signal.throwIfAborted()
-    const log = readFileSync(options.logFile, 'utf8').slice(-3_000).trim()
-    throw new Error(`${options.name} ended before it was ready:\n${log}`)
-  }
-  return { pid: child.pid!, ready: first, ended, stop: () => stop(child, ended) }
+  return { child, ended }
 }
+
+function readyLine(line: string | undefined, name: string, logFile: string): Record<string, unknown> {
+  if (line === undefined)
+    throw new StackError(`${name} ended before it was ready:\n${endOf(logFile)}`, {
+      remedy: `read the whole log: ${logFile}`,
+    })
+  const ready = JSON.parse(line) as Record<string, unknown>
+  if (!ready.error) return ready
+  const { message, remedy } = ready.error as { message: string; remedy: string }
+  throw new StackError(`${name} can't be started: ${message}`, { remedy })
+}
+
+const endOf = (logFile: string): string => readFileSync(logFile, 'utf8').slice(-3_000).trim()
 
 async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')

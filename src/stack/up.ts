@@ -1,38 +1,48 @@
 import { DEFAULT_TASK_QUEUE } from '../contract/job.ts'
 import { interruption, untilAborted } from './interrupt.ts'
-import { startStack } from './stack.ts'
+import { type UpOptions, upSettings } from './settings.ts'
+import { type Stack, startStack } from './stack.ts'
 
-/** Runs the embedded stack, without the demo, until Ctrl-C. */
-export async function up(options: { json: boolean; taskQueue?: string }): Promise<void> {
-  const taskQueue = options.taskQueue ?? DEFAULT_TASK_QUEUE
-  const onProgress = (line: string): void => void process.stderr.write(`${line}\n`)
-  const signal = interruption(() => onProgress('stopping …'))
-  const stack = await startStack({
-    signal,
-    state: process.env.HOLDFAST_STATE ?? '.holdfast',
-    env: process.env,
-    taskQueue,
-    onProgress,
-  })
+/**
+ * Runs the embedded stack, without the demo, until SIGINT or SIGTERM; a second one forces.
+ *
+ * @param onReady is told once, when everything is up
+ * @returns how it ended: `stopped` when it was up, `interrupted` before that
+ * @throws StackError where a part can't be started, or can't be kept running
+ */
+export async function up(
+  options: UpOptions,
+  onProgress: (line: string) => void,
+  onReady: (stack: Stack) => void,
+): Promise<'stopped' | 'interrupted'> {
+  const signal = interruption(() => onProgress('stopping … (Ctrl-C again forces)'))
+  let stack: Stack
   try {
-    if (options.json)
-      process.stdout.write(
-        `${JSON.stringify({ ...stack.temporal, taskQueue, sandboxes: stack.sandboxes })}\n`,
-      )
-    else
-      process.stdout.write(
-        [
-          `Temporal   ${stack.temporal.address}  ${stack.temporal.how}`,
-          `UI         ${stack.temporal.uiUrl ?? 'not ours to know'}`,
-          `Sandboxes  ${stack.sandboxes.how}`,
-          `Worker     task queue ${taskQueue}`,
-          `Submit     TEMPORAL_ADDRESS=${stack.temporal.address} npx holdfast submit examples/bump.yaml`,
-          'Ctrl-C stops everything; jobs go on at the next start.',
-          '',
-        ].join('\n'),
-      )
-    await untilAborted(signal)
+    stack = await startStack({ ...upSettings(options), onProgress, signal })
+  } catch (error) {
+    if (signal.aborted) return 'interrupted'
+    throw error
+  }
+  try {
+    onReady(stack)
+    const broken = await Promise.race([stack.broken, untilAborted(signal)])
+    if (broken) throw broken
+    return 'stopped'
   } finally {
     await stack.stop()
   }
+}
+
+/** A stack that is up, for people. */
+export function describeStack({ temporal, sandboxes, worker }: Stack): string {
+  const { address, uiUrl, how } = temporal
+  const queue = worker.taskQueue === DEFAULT_TASK_QUEUE ? '' : ` --task-queue ${worker.taskQueue}`
+  return [
+    `Temporal   ${address}  ${how}`,
+    `UI         ${uiUrl ?? 'not ours to know'}`,
+    `Sandboxes  ${sandboxes.how}`,
+    `Worker     task queue ${worker.taskQueue}`,
+    `Submit     npx holdfast --address ${address}${queue} submit examples/bump.yaml`,
+    'Ctrl-C stops everything; jobs go on at the next start.',
+  ].join('\n')
 }

@@ -14,6 +14,7 @@ describe('exit codes', () => {
     ['NotWaitingForReview', 7],
     ['InternalError', 70],
     ['Interrupted', 130],
+    ['StackFailed', 1],
     ['CheckFailed', 1],
     ['BranchExists', 1],
     ['OutcomeUnknown', 1],

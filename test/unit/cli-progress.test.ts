@@ -198,8 +198,26 @@ describe('the live output of a command', () => {
     const tail = new OutputTail()
     expect(tail.push(beat('one\ntw'))).toEqual(['one'])
     expect(tail.push(beat('one\ntwo\nthr'))).toEqual(['two'])
-    expect(tail.push(beat('one\ntwo\nthr'))).toEqual([])
     expect(tail.finish('one\ntwo\nthree')).toEqual(['three'])
+  })
+
+  test('a line whose end has not come is handed out once nothing follows, and not again when only its end comes', () => {
+    const tail = new OutputTail()
+    expect(tail.push(beat('one\ntesting'))).toEqual(['one'])
+    expect(tail.push(beat('one\ntesting'))).toEqual(['testing'])
+    expect(tail.push(beat('one\ntesting'))).toEqual([])
+    expect(tail.push(beat('one\ntesting\ntwo\n'))).toEqual(['two'])
+    expect(tail.finish('one\ntesting\ntwo\n')).toEqual([])
+  })
+
+  test('a line that goes on after it was handed out comes again as a whole, once', () => {
+    const tail = new OutputTail()
+    tail.push(beat('..'))
+    expect(tail.push(beat('..'))).toEqual(['..'])
+    expect(tail.push(beat('...'))).toEqual([])
+    expect(tail.push(beat('...'))).toEqual([])
+    expect(tail.push(beat('.... ok\n'))).toEqual(['.... ok'])
+    expect(tail.finish('.... ok\n')).toEqual([])
   })
 
   test('a record that begins in the middle of a shown line repeats nothing', () => {

@@ -1,5 +1,5 @@
 import { type Program, examples } from '../base-program.ts'
-import { refuseServerOptions } from '../context.ts'
+import { refuseOptions } from '../context.ts'
 import { print } from '../terminal.ts'
 
 export function addWorker(program: Program): void {
@@ -11,7 +11,7 @@ export function addWorker(program: Program): void {
     .addHelpText('after', examples('TEMPORAL_ADDRESS=localhost:7233 E2B_API_KEY=… holdfast worker'))
     .action(async (_options, command) => {
       const globals = command.optsWithGlobals()
-      refuseServerOptions(globals, 'worker')
+      refuseOptions(globals, 'worker', ['address', 'namespace', 'taskQueue'])
       const { runWorker } = await import('../../worker.ts')
       await runWorker((ready) => {
         if (globals.json) print(JSON.stringify(ready))

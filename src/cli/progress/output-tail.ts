@@ -43,11 +43,16 @@ export function unseenLines(output: string, shown: readonly string[]): string[] 
   })
 }
 
-/** The output of the running step: hands out whole lines, each once. */
+/**
+ * The output of the running step: hands out whole lines, each once. A line that isn't ended is handed out when nothing
+ * more comes, for it may be the last one for long (and the worker holds its end back); when it goes on, again as a whole.
+ */
 export class OutputTail {
   #commandId: string | undefined
   #seen: Seen = { bytes: 0, recent: '' }
   #partial = ''
+  /** The part of the last line that was handed out. */
+  #shownPartial = ''
   readonly #shown: string[] = []
 
   /** The lines that this heartbeat adds. */
@@ -55,15 +60,27 @@ export class OutputTail {
     // A step is one command: the output of the next one may be heard of before the event that this one has ended.
     if (this.#commandId !== undefined && this.#commandId !== beat.commandId) return []
     const { text, missedBytes } = newOutput(beat, this.#seen)
-    if (text === '') return []
+    if (text === '') return this.#unended()
     this.#commandId = beat.commandId
     this.#seen = { bytes: beat.stdoutBytes + beat.stderrBytes, recent: beat.recent }
     const parts = ((missedBytes > 0 ? '' : this.#partial) + text).split('\n')
     this.#partial = parts.pop() ?? ''
+    if (parts.length > 0) {
+      if (parts[0] === this.#shownPartial && missedBytes === 0) parts.shift()
+      this.#shownPartial = ''
+    }
     const lines = parts.map(cleanLine)
     this.#shown.push(...lines)
     const notice = missedBytes > 0 ? [`… (${missedBytes} bytes more) …`] : []
     return [...notice, ...bounded(lines)]
+  }
+
+  #unended(): string[] {
+    if (this.#partial === '' || this.#shownPartial !== '') return []
+    this.#shownPartial = this.#partial
+    const line = cleanLine(this.#partial)
+    this.#shown.push(line)
+    return [line]
   }
 
   /** The end of the step: what its recorded output has beyond the lines handed out, and an unfinished last line. */

@@ -1,0 +1,73 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { kill } from 'node:process'
+import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { endProcess } from '../../src/runtime/temporal/process-identity.ts'
+import { readRecord } from '../../src/runtime/temporal/server-record.ts'
+import { isAlive } from '../../src/local-sandbox/isolation/processes.ts'
+import type { SandboxRecord } from '../../src/local-sandbox/sandboxes/record.ts'
+import { sandboxFolder } from '../../src/stack/state.ts'
+import type { Stack } from '../../src/stack/stack.ts'
+import { type Program, startProgram } from './program.ts'
+
+/** What `holdfast up --json` prints. */
+type Ready = Pick<Stack, 'temporal' | 'sandboxes' | 'worker'>
+export type Up = Program & { ready: Ready }
+
+/** A state folder, and the stacks of `holdfast up` that run on it. */
+export interface TestStack {
+  state: string
+  /** Starts `holdfast up` on the folder. */
+  start(env?: NodeJS.ProcessEnv): Program
+  /** The same, up and ready. */
+  up(): Promise<Up>
+  /** Pid of the folder's Temporal server, dead or alive; undefined where there never was one. */
+  temporalPid(): number | undefined
+  /** Ends all that was started on the folder, and removes it. */
+  cleanUp(): Promise<void>
+}
+
+export async function testStack(options: { args: string[]; env: NodeJS.ProcessEnv }): Promise<TestStack> {
+  const state = await mkdtemp(join(tmpdir(), 'holdfast-up-'))
+  const ports = ['--port', String(await freePort()), '--ui-port', String(await freePort())]
+  const programs: Program[] = []
+  const record = () => readRecord(join(state, 'temporal.json'))
+  const start = (env: NodeJS.ProcessEnv = {}): Program => {
+    const args = ['up', '--json', '--state', state, ...ports, ...options.args]
+    const program = startProgram(args, { ...options.env, ...env })
+    programs.push(program)
+    return program
+  }
+  return {
+    state,
+    start,
+    up: async () => {
+      const program = start()
+      const [line] = await program.until('stdout', /^.+$/m)
+      return { ...program, ready: JSON.parse(line) as Ready }
+    },
+    temporalPid: () => record()?.server.pid,
+    cleanUp: async () => {
+      for (const program of programs) program.send('SIGTERM')
+      await Promise.all(programs.map(({ ended }) => ended))
+      const server = record()?.server
+      if (server) await endProcess(server, 10_000)
+      const sandboxes = sandboxFolder(state)
+      killSandboxes(sandboxes)
+      await rm(sandboxes, { recursive: true, force: true })
+      await rm(state, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Those that a failed test left: they outlive their server. */
+function killSandboxes(dataDir: string): void {
+  const records = join(dataDir, 'records')
+  if (!existsSync(records)) return
+  for (const name of readdirSync(records).filter((name) => name.endsWith('.json'))) {
+    const { process } = JSON.parse(readFileSync(join(records, name), 'utf8')) as SandboxRecord
+    if (process && isAlive(process)) kill(process.pid, 'SIGKILL')
+  }
+}
