@@ -6,7 +6,11 @@ import { type FieldProblem, parse } from './contract/parse.ts'
 
 /** A whole number, from YAML or as the environment has it. */
 const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
-  z.coerce.number({ error: 'is not a number' }).int().min(min).max(max)
+  z.coerce
+    .number({ error: ({ code }) => (code === 'invalid_type' ? 'is not a number' : undefined) })
+    .int()
+    .min(min)
+    .max(max)
 
 /** Settings of the worker. Each has a place in the file and a name in the environment; the environment wins. */
 const workerConfig = z.strictObject({

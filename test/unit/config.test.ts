@@ -39,6 +39,11 @@ test.each([
     { E2B_API_KEY: 'k', HOLDFAST_MAX_ACTIVITIES: 'many' },
     /HOLDFAST_MAX_ACTIVITIES .*: is not a number/,
   ],
+  [
+    'a port that is none',
+    { E2B_API_KEY: 'k', HOLDFAST_HEALTH_PORT: '70000' },
+    /HOLDFAST_HEALTH_PORT .*65535/,
+  ],
   ['an owner with a space', { E2B_API_KEY: 'k', HOLDFAST_OWNER: 'a b' }, /HOLDFAST_OWNER .*: is not 1 to 64/],
   ['a file that is not there', { HOLDFAST_CONFIG: '/nowhere.yaml' }, /nowhere\.yaml/],
   ['a file that is a list', { HOLDFAST_CONFIG: file('- a') }, /not a mapping/],
