@@ -1,4 +1,5 @@
 import { text } from 'node:stream/consumers'
+import type { InterpreterPaths } from '../interpreter/inside.ts'
 
 /**
  * What the server tells envd, as one JSON text on stdin. It comes by stdin and not by arguments, environment or a file,
@@ -16,6 +17,7 @@ export interface EnvdConfig {
   user: string
   home: string
   path: string
+  interpreter: InterpreterPaths
   /** Sandbox-wide variables: create's `envVars` and the `E2B_…` ones. */
   envs: Record<string, string>
 }

@@ -13,6 +13,19 @@ export class EventQueue<T> {
     this.#onDrain = onDrain
   }
 
+  get length(): number {
+    return this.#items.length
+  }
+
+  /** Takes all that waits. */
+  drain(): T[] {
+    const items = this.#items.map(({ item }) => item)
+    this.#items = []
+    this.bytes = 0
+    this.#onDrain()
+    return items
+  }
+
   push(item: T, bytes = 0): void {
     this.#items.push({ item, bytes })
     this.bytes += bytes

@@ -8,7 +8,9 @@ import { baseEnvironment, refuseUser, resolvePath } from './context.ts'
 import { startEgressRelay } from './egress-relay.ts'
 import { download } from './files/download.ts'
 import { HttpError, sendError, sendJson } from '../http.ts'
+import { Interpreter, interpreterTemplate } from '../interpreter/inside.ts'
 import { upload } from './files/upload.ts'
+import { meter, type Metrics } from './metrics.ts'
 import { serveUserPorts } from './port-relay.ts'
 import { ProcessTable } from './process-table.ts'
 import { filesystemService } from './rpc/filesystem.ts'
@@ -27,6 +29,7 @@ async function main(): Promise<void> {
   const config = await readConfig(process.stdin)
   const proxyUrl = await startEgressRelay(config.egressPort, config.egressSocket)
   const environment = baseEnvironment(config, proxyUrl)
+  const measure = meter(config.home)
   const processes = new ProcessTable(new Pipes(config.runDir))
   const rpc = connectNodeAdapter({
     routes: (router) => {
@@ -34,13 +37,15 @@ async function main(): Promise<void> {
       router.service(Filesystem, filesystemService(config))
     },
     fallback: (request, response) =>
-      void plainHttp(config, environment, request as IncomingMessage, response as ServerResponse),
+      void plainHttp(config, environment, measure, request as IncomingMessage, response as ServerResponse),
     grpc: false,
     grpcWeb: false,
     acceptCompression: [],
   })
   const server = createServer({ keepAliveTimeout: 640_000, requestTimeout: 0, headersTimeout: 0 }, rpc)
-  serveUserPorts(server)
+  const interpreter = new Interpreter(config.interpreter, config.home, environment)
+  serveUserPorts(server, interpreter.serve)
+  if (config.envs['E2B_TEMPLATE_ID'] === interpreterTemplate) interpreter.prestart()
   server.listen(config.socket, () => {
     writeSync(stateFd, '2')
     closeSync(stateFd)
@@ -50,6 +55,7 @@ async function main(): Promise<void> {
 async function plainHttp(
   config: EnvdConfig,
   environment: Record<string, string>,
+  measure: () => Promise<Metrics>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -60,6 +66,8 @@ async function plainHttp(
         return void response.writeHead(204).end()
       case 'GET /envs':
         return sendJson(response, 200, environment)
+      case 'GET /metrics':
+        return sendJson(response, 200, await measure())
       case 'GET /files':
         return await download(filePath(config, url, url.searchParams.get('path') ?? ''), request, response)
       case 'POST /files': {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { startAwakeTimer } from './awake-timer.ts'
 import { EventQueue } from './event-queue.ts'
 import { describeEnd, type ProcessEnd } from './process-end.ts'
+import { openPty, type Pty, type PtySize } from './pty.ts'
 import type { Pipes } from './stdio.ts'
 
 export interface ProcessSpec {
@@ -18,13 +19,17 @@ export interface ProcessSpec {
   tag: string | undefined
   /** Whether stdin is a pipe; otherwise it is `/dev/null`. */
   stdin: boolean
+  /** Size of the terminal to run it in, in place of pipes. */
+  pty: PtySize | undefined
   /** Life of the process in milliseconds of awake time; undefined is unlimited. */
   timeoutMs: number | undefined
 }
 
+type Output = 'stdout' | 'stderr' | 'pty'
+
 export type ProcessEvent =
   | { kind: 'start'; pid: number }
-  | { kind: 'data'; output: 'stdout' | 'stderr'; bytes: Uint8Array }
+  | { kind: 'data'; output: Output; bytes: Uint8Array }
   | { kind: 'end'; end: ProcessEnd }
   | { kind: 'expired' }
 
@@ -39,6 +44,7 @@ export class ManagedProcess {
   #child: ChildProcess
   #stdin: Socket | undefined
   #outputs: Socket[]
+  #pty: Pty | undefined
   #readers = new Set<EventQueue<ProcessEvent>>()
   #exit: Promise<unknown>
   #expired = false
@@ -49,6 +55,7 @@ export class ManagedProcess {
     child: ChildProcess,
     stdin: Socket | undefined,
     outputs: Socket[],
+    pty: Pty | undefined,
     ended: (process: ManagedProcess) => void,
   ) {
     this.spec = spec
@@ -56,10 +63,12 @@ export class ManagedProcess {
     this.#child = child
     this.#stdin = stdin
     this.#outputs = outputs
+    this.#pty = pty
     this.#ended = ended
     this.#exit = once(child, 'exit')
+    if (pty) child.once('exit', () => pty.finish())
     for (const [index, output] of outputs.entries()) {
-      output.on('data', (bytes) => this.#data(index === 0 ? 'stdout' : 'stderr', bytes))
+      output.on('data', (bytes) => this.#data(pty ? 'pty' : index === 0 ? 'stdout' : 'stderr', bytes))
       output.on('error', () => output.destroy())
     }
     stdin?.on('error', () => stdin.destroy())
@@ -72,19 +81,46 @@ export class ManagedProcess {
     pipes: Pipes,
     ended: (process: ManagedProcess) => void,
   ): Promise<ManagedProcess> {
+    if (spec.pty) return ManagedProcess.#inTerminal(spec, spec.pty, pipes.dir, ended)
     const stdin = spec.stdin ? pipes.toChild() : undefined
     const stdout = pipes.fromChild()
     const stderr = pipes.fromChild()
     const theirs = [stdin?.theirs ?? 'ignore', stdout.theirs, stderr.theirs] as const
     try {
       const child = await spawned(spec, [...theirs])
-      return new ManagedProcess(spec, child, stdin?.ours, [stdout.ours, stderr.ours], ended)
+      return new ManagedProcess(spec, child, stdin?.ours, [stdout.ours, stderr.ours], undefined, ended)
     } catch (error) {
       for (const socket of [stdin?.ours, stdout.ours, stderr.ours]) socket?.destroy()
       throw error
     } finally {
       for (const fd of theirs) if (typeof fd === 'number') closeSync(fd)
     }
+  }
+
+  static async #inTerminal(
+    spec: ProcessSpec,
+    size: PtySize,
+    runDir: string,
+    ended: (process: ManagedProcess) => void,
+  ): Promise<ManagedProcess> {
+    const pty = openPty(size, runDir)
+    try {
+      const { theirs } = pty
+      // setsid makes it the terminal's session, which job control needs, and becomes the program itself.
+      const args = ['--ctty', spec.cmd, ...spec.args]
+      const child = spawn('setsid', args, { cwd: spec.cwd, env: spec.env, stdio: [theirs, theirs, theirs] })
+      if (child.pid === undefined) throw (await once(child, 'error'))[0]
+      return new ManagedProcess(spec, child, pty.ours, [pty.ours], pty, ended)
+    } catch (error) {
+      pty.ours.destroy()
+      throw error
+    }
+  }
+
+  /** Resizes the terminal, which tells the programs in it. False where there is none. */
+  resize(size: PtySize): boolean {
+    if (this.#pty && !this.#pty.ours.destroyed) this.#pty.resize(size)
+    return this.#pty !== undefined
   }
 
   /** Events from now on, the `start` first. */
@@ -121,7 +157,7 @@ export class ManagedProcess {
     this.#stdin?.end()
   }
 
-  #data(output: 'stdout' | 'stderr', bytes: Uint8Array): void {
+  #data(output: Output, bytes: Uint8Array): void {
     for (const reader of this.#readers) reader.push({ kind: 'data', output, bytes }, bytes.length)
     this.#throttle()
   }

@@ -16,11 +16,19 @@ export async function connectLoopback(port: number, signal?: AbortSignal): Promi
   return undefined
 }
 
-/** `CONNECT localhost:<port>` on envd's socket becomes a raw connection to that port in the sandbox; 502 where closed. */
-export function serveUserPorts(server: Server): void {
+/**
+ * `CONNECT localhost:<port>` on envd's socket becomes a raw connection to that port in the sandbox; 502 where closed.
+ * `own` serves a port of ours, where it answers true.
+ */
+export function serveUserPorts(
+  server: Server,
+  own: (port: number, client: Socket, head: Buffer) => boolean,
+): void {
   server.on('connect', (request, client: Socket, head: Buffer) => {
     client.on('error', () => client.destroy())
-    void connectLoopback(Number(/:(\d+)$/.exec(request.url ?? '')?.[1])).then((upstream) => {
+    const port = Number(/:(\d+)$/.exec(request.url ?? '')?.[1])
+    if (own(port, client, head)) return
+    void connectLoopback(port).then((upstream) => {
       if (!upstream) return void client.end('HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n')
       client.write('HTTP/1.1 200 OK\r\n\r\n')
       join(client, upstream, head)

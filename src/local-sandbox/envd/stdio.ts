@@ -19,11 +19,11 @@ export interface Pipe {
  * `/dev/stdin` gets ENXIO from those. Node can't call pipe(2), so these are named pipes whose name is gone at once.
  */
 export class Pipes {
-  #dir: string
+  readonly dir: string
   #spare: string[] = []
 
   constructor(dir: string) {
-    this.#dir = dir
+    this.dir = dir
     this.#refill()
   }
 
@@ -55,10 +55,10 @@ export class Pipes {
   }
 
   #refill(): void {
-    const paths = Array.from({ length: batch }, () => join(this.#dir, `pipe-${randomUUID()}`))
+    const paths = Array.from({ length: batch }, () => join(this.dir, `pipe-${randomUUID()}`))
     const made = spawnSync('mkfifo', ['-m', '600', ...paths], { encoding: 'utf8' })
     if (made.status !== 0)
-      throw new Error(`mkfifo failed in ${this.#dir}: ${made.stderr ?? made.error?.message}`)
+      throw new Error(`mkfifo failed in ${this.dir}: ${made.stderr ?? made.error?.message}`)
     this.#spare = paths
   }
 }

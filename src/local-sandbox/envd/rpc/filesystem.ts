@@ -5,9 +5,10 @@ import type { Filesystem } from '../../gen/filesystem_pb.js'
 import type { EnvdConfig } from '../config.ts'
 import { checkUser, resolvePath } from '../context.ts'
 import { entryInfo, fileError, type Entry } from '../entry-info.ts'
+import { watchMethods } from './watch.ts'
 
-/** E2B's filesystem service, without the watches, which are `unimplemented`. */
-export function filesystemService(config: EnvdConfig): Partial<ServiceImpl<typeof Filesystem>> {
+/** E2B's filesystem service. */
+export function filesystemService(config: EnvdConfig): ServiceImpl<typeof Filesystem> {
   const resolve = (path: string, context: HandlerContext) => {
     checkUser(config, context.requestHeader)
     try {
@@ -17,6 +18,8 @@ export function filesystemService(config: EnvdConfig): Partial<ServiceImpl<typeo
     }
   }
   return {
+    ...watchMethods(resolve),
+
     stat: async ({ path }, context) => ({ entry: await entryInfo(resolve(path, context)) }),
 
     makeDir: async ({ path }, context) => {

@@ -1,22 +1,30 @@
 import { stat } from 'node:fs/promises'
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect'
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { Signal, type Process, type EventSchema, type Input, type Selector } from '../../gen/process_pb.js'
+import {
+  Signal,
+  type Process,
+  type EventSchema,
+  type Input,
+  type Pty,
+  type Selector,
+} from '../../gen/process_pb.js'
 import { checkUser, resolvePath } from '../context.ts'
 import type { EnvdConfig } from '../config.ts'
 import { idle } from '../event-queue.ts'
+import { keepAliveInterval } from '../keep-alive.ts'
 import type { ManagedProcess, ProcessEvent, ProcessSpec } from '../managed-process.ts'
 import type { ProcessTable } from '../process-table.ts'
+import type { PtySize } from '../pty.ts'
 
 type Event = MessageInitShape<typeof EventSchema>
-const defaultKeepAliveSeconds = 90
 
-/** E2B's process service. PTYs aren't there yet: asking for one is `unimplemented`. */
+/** E2B's process service. */
 export function processService(
   config: EnvdConfig,
   environment: Record<string, string>,
   table: ProcessTable,
-): Partial<ServiceImpl<typeof Process>> {
+): ServiceImpl<typeof Process> {
   return {
     list: () => ({
       processes: table.running().map(({ pid, spec }) => ({
@@ -28,7 +36,6 @@ export function processService(
 
     async *start(request, context) {
       checkUser(config, context.requestHeader)
-      if (request.pty) throw new ConnectError('PTY is not implemented by this server', Code.Unimplemented)
       if (!request.process?.cmd)
         throw new ConnectError('process.cmd: is empty; name a program', Code.InvalidArgument)
       const { cmd, args, envs, cwd } = request.process
@@ -40,6 +47,7 @@ export function processService(
         cwd: await directory(config, cwd ?? ''),
         tag: request.tag,
         stdin: request.stdin ?? true,
+        pty: request.pty && terminalSize(request.pty),
         timeoutMs: positive(context.timeoutMs()),
       }
       const process = await table.start(spec).catch((error: Error) => {
@@ -77,8 +85,18 @@ export function processService(
       return {}
     },
 
+    update: ({ process, pty }) => {
+      const target = table.find(select(process))
+      if (pty && !target.resize(terminalSize(pty)))
+        throw new ConnectError('tty not assigned to process', Code.FailedPrecondition)
+      return {}
+    },
+
     closeStdin: ({ process }) => {
-      table.find(select(process)).closeStdin()
+      const target = table.find(select(process))
+      if (target.spec.pty)
+        throw new ConnectError('stdin of a PTY can not be closed; send Ctrl+D', Code.FailedPrecondition)
+      target.closeStdin()
       return {}
     },
   }
@@ -97,8 +115,7 @@ async function* follow(
     if (!deadline || !owns) gone.abort(context.signal.reason)
   }
   context.signal.addEventListener('abort', onAbort)
-  const keepAliveMs =
-    1000 * (positive(Number(context.requestHeader.get('keepalive-ping-interval'))) ?? defaultKeepAliveSeconds)
+  const keepAliveMs = keepAliveInterval(context)
   const queue = process.subscribe()
   try {
     for (;;) {
@@ -128,12 +145,23 @@ function toMessage(event: ProcessEvent): Event {
 }
 
 async function write(process: ManagedProcess, input: Input | undefined): Promise<void> {
-  if (input?.input.case === 'pty') throw new ConnectError('the process has no PTY', Code.FailedPrecondition)
-  if (input?.input.case !== 'stdin')
-    throw new ConnectError('input: is missing; give stdin', Code.InvalidArgument)
+  const wanted = process.spec.pty ? 'pty' : 'stdin'
+  if (!input?.input.case) throw new ConnectError(`input: is missing; give ${wanted}`, Code.InvalidArgument)
+  if (input.input.case !== wanted)
+    throw new ConnectError(
+      `input: the process has ${wanted === 'pty' ? 'a' : 'no'} PTY; send ${wanted}`,
+      Code.FailedPrecondition,
+    )
   await process.write(input.input.value).catch((error: Error) => {
-    throw new ConnectError(`error writing to stdin: ${error.message}`, Code.Internal)
+    throw new ConnectError(`error writing to ${input.input.case}: ${error.message}`, Code.Internal)
   })
+}
+
+function terminalSize({ size }: Pty): PtySize {
+  const { cols, rows } = size ?? { cols: 0, rows: 0 }
+  const fits = (cells: number) => cells > 0 && cells <= 0xffff
+  if (fits(cols) && fits(rows)) return { cols, rows }
+  throw new ConnectError(`pty.size: is ${cols}x${rows}; give 1 to 65535 each`, Code.InvalidArgument)
 }
 
 function select(selector: Selector | undefined): Selector['selector'] {

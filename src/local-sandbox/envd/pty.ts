@@ -1,0 +1,70 @@
+import { closeSync, constants, existsSync, openSync, readSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ReadStream } from 'node:tty'
+import nativeBytes from 'holdfast:pty.node'
+
+/** What is used of node-pty's native part. */
+interface Native {
+  open(cols: number, rows: number): { master: number; slave: number; pty: string }
+  resize(master: number, cols: number, rows: number): void
+}
+
+export interface PtySize {
+  cols: number
+  rows: number
+}
+
+/** A pseudo-terminal: our side, and the one for the child's stdio, which closes with ours. */
+export interface Pty {
+  ours: ReadStream
+  theirs: number
+  resize: (size: PtySize) => void
+  /** Ends our side after all that was written, to be called when the child has exited. */
+  finish: () => void
+}
+
+let native: Native | undefined
+
+/** Opens a pseudo-terminal. `runDir` takes the native part. Throws where this machine has none. */
+export function openPty({ cols, rows }: PtySize, runDir: string): Pty {
+  const library = (native ??= load(runDir))
+  const { master, slave, pty } = library.open(cols, rows)
+  // The library's is non-blocking, which shells take for the end of their input.
+  const theirs = openSync(pty, constants.O_RDWR | constants.O_NOCTTY)
+  closeSync(slave)
+  const ours = new ReadStream(master)
+  // Were it closed before, the hang-up would come first: Node takes that for the end, with output still unread.
+  ours.once('close', () => closeSync(theirs))
+  ours.once('end', () => ours.destroy())
+  return {
+    ours,
+    theirs,
+    resize: (size) => library.resize(master, size.cols, size.rows),
+    finish() {
+      if (ours.destroyed) return
+      for (let rest = readRest(master); rest; rest = readRest(master)) ours.push(rest)
+      ours.push(null)
+    },
+  }
+}
+
+function readRest(master: number): Buffer | undefined {
+  const buffer = Buffer.alloc(16 * 1024)
+  try {
+    const length = readSync(master, buffer)
+    return length > 0 ? buffer.subarray(0, length) : undefined
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    return undefined
+  }
+}
+
+function load(runDir: string): Native {
+  if (nativeBytes.length === 0)
+    throw new Error(`node-pty has no build for ${process.platform}-${process.arch}`)
+  const path = join(runDir, 'pty.node')
+  if (!existsSync(path)) writeFileSync(path, nativeBytes, { mode: 0o500 })
+  const module = { exports: {} }
+  process.dlopen(module, path)
+  return module.exports as Native
+}

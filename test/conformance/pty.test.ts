@@ -1,0 +1,105 @@
+import { CommandExitError, Sandbox, type CommandHandle } from 'e2b'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
+
+let server: SandboxServer
+let sandbox: Sandbox
+beforeAll(async () => {
+  server = await startSandboxServer()
+  sandbox = await Sandbox.create({ ...server.connection, timeoutMs: 300_000, envs: { LAYER: 'sandbox' } })
+})
+afterAll(() => server.stop())
+
+const encode = (text: string) => new TextEncoder().encode(text)
+
+async function terminal(envs: Record<string, string> = {}) {
+  const chunks: Uint8Array[] = []
+  const output = () => Buffer.concat(chunks).toString()
+  const handle = await sandbox.pty.create({
+    cols: 80,
+    rows: 24,
+    envs,
+    onData: (data) => void chunks.push(data),
+  })
+  const type = (text: string) => sandbox.pty.sendInput(handle.pid, encode(text))
+  return { handle, output, type }
+}
+const ended = (handle: CommandHandle) => handle.wait().catch((error: unknown) => error)
+
+test('a terminal is the one of an interactive shell, with its size and its variables', async () => {
+  const { handle, output, type } = await terminal({ CALL: 'call' })
+  await type('tty; stty size; echo $LAYER-$CALL-$TERM-$(id -un)\nexit\n')
+  expect(await handle.wait()).toMatchObject({ exitCode: 0 })
+  expect(output()).toMatch(/\/dev\/pts\/\d+\r\n/)
+  expect(output()).toContain('24 80\r\n')
+  expect(output()).toContain('sandbox-call-xterm-256color-user\r\n')
+})
+
+test('a resize is what programs see', async () => {
+  const { handle, output, type } = await terminal()
+  await type('trap "stty size" WINCH; echo rea""dy\n')
+  await expect.poll(output).toContain('ready\r\n')
+  await sandbox.pty.resize(handle.pid, { cols: 101, rows: 31 })
+  await type('stty size\nexit\n')
+  await handle.wait()
+  expect(output()).toContain('31 101\r\n')
+})
+
+test('the exit code is told', async () => {
+  const { handle, type } = await terminal()
+  await type('exit 5\n')
+  const error = await ended(handle)
+  expect(error).toBeInstanceOf(CommandExitError)
+  expect(error).toMatchObject({ exitCode: 5 })
+})
+
+test('Ctrl+C interrupts the program in front, and job control is there', async () => {
+  const { handle, output, type } = await terminal()
+  await type('cat\n')
+  await type('echoed\n')
+  await expect.poll(output).toMatch(/echoed\r\nechoed\r\n/)
+  await type('\u0003')
+  await type('echo af""ter $?\nexit\n')
+  await handle.wait()
+  expect(output()).toContain('after 130\r\n')
+  expect(output()).not.toMatch(/no job control|cannot set terminal/)
+})
+
+test('a killed terminal ends, and is not there any more', async () => {
+  const { handle } = await terminal()
+  expect(await sandbox.pty.kill(handle.pid)).toBe(true)
+  expect(await ended(handle)).toMatchObject({ exitCode: -1, error: 'signal: killed' })
+  expect(await sandbox.pty.kill(handle.pid)).toBe(false)
+})
+
+test('another client connects to the same terminal', async () => {
+  const { handle, type } = await terminal()
+  await handle.disconnect()
+  let seen = ''
+  const again = await sandbox.pty.connect(handle.pid, {
+    onData: (data) => void (seen += new TextDecoder().decode(data)),
+  })
+  await type('echo se""cond\nexit\n')
+  await again.wait()
+  expect(seen).toContain('second\r\n')
+})
+
+test('long output arrives whole before the end', async () => {
+  const { handle, output, type } = await terminal()
+  await type('stty -echo; seq 1 50000; echo la""st\nexit\n')
+  await handle.wait()
+  expect(output().slice(-400)).toContain('49999\r\n50000\r\nlast\r\n')
+})
+
+test('a program left behind in the background does not keep the terminal', async () => {
+  const { handle, type } = await terminal()
+  await type('sleep 300 &\ndisown\nexit\n')
+  expect(await handle.wait()).toMatchObject({ exitCode: 0 })
+})
+
+test('a resize of a process without a terminal is refused, and so is its stdin as pty', async () => {
+  const command = await sandbox.commands.run('sleep 300', { background: true })
+  await expect(sandbox.pty.resize(command.pid, { cols: 10, rows: 10 })).rejects.toThrow(/tty not assigned/)
+  await expect(sandbox.pty.sendInput(command.pid, encode('x'))).rejects.toThrow(/no PTY; send stdin/)
+  await command.kill()
+})
