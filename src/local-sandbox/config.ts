@@ -1,11 +1,14 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { defaultTemplatesDir } from './interpreter/environment.ts'
 
 export interface ServerConfig {
   /** 0 is any free one. */
   port: number
   dataDir: string
+  /** Environments prepared for sandboxes, such as the code interpreter's. */
+  templatesDir: string
   json: boolean
   isolation: 'bubblewrap' | 'none'
   /** `host:port` pairs. */
@@ -27,6 +30,11 @@ export function readConfig(argv: string[]): ServerConfig {
       '--data-dir <folder>',
       'keeps sandboxes',
       process.getuid?.() === 0 ? '/var/lib/holdfast/sandboxes' : user,
+    )
+    .option(
+      '--templates-dir <folder>',
+      'has what was prepared for sandboxes',
+      defaultTemplatesDir(process.getuid?.(), homedir(), cache),
     )
     .option('--json', 'print one line of JSON when ready', false)
     .addOption(

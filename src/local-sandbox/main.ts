@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { readConfig, type ServerConfig } from './config.ts'
 import { apiKey, lockDataDir } from './data-dir.ts'
 import { closeInherited } from './inherited.ts'
+import { provideInterpreter } from './interpreter/environment.ts'
 import { bubblewrap } from './isolation/bubblewrap.ts'
 import type { IsolationDriver } from './isolation/driver.ts'
 import { noIsolation } from './isolation/none.ts'
@@ -46,14 +47,15 @@ async function main(): Promise<void> {
 }
 
 async function isolation(config: ServerConfig, layout: Layout): Promise<IsolationDriver> {
+  const interpreter = await provideInterpreter(config.templatesDir, layout.program)
   if (config.isolation === 'none') {
     process.stderr.write(
       'warning: --isolation=none: commands in sandboxes run as you, with all your files and network; for throw-away machines only\n',
     )
-    return noIsolation(config.path, process.execPath)
+    return noIsolation(config.path, process.execPath, interpreter)
   }
   const node = await provideNode(process.execPath, process.version, layout.program)
-  const driver = bubblewrap(layout.etc, node)
+  const driver = bubblewrap(layout.etc, node, interpreter)
   await makeEtc(layout.etc)
   return driver
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, lstatSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { interpreterPaths, type FindInterpreter, type InterpreterFiles } from '../interpreter/environment.ts'
 import type { InnerPaths, IsolationDriver, StartSpec } from './driver.ts'
 import { launch, toolPath } from './launch.ts'
 import { descendants, handleOf, isAlive, signal, untilGone } from './processes.ts'
@@ -10,9 +11,11 @@ import { hostFiles } from './rootfs.ts'
 const user = 'user'
 const home = '/home/user'
 const envdScript = '/opt/holdfast/envd.cjs'
+const interpreterEnvironment = '/opt/holdfast/python'
+const interpreterProgram = '/opt/holdfast/interpreter'
 
 // What envd is told; `egressPort` is next to E2B's own ports, where nothing of the user's is expected.
-const inner: InnerPaths = {
+const inner: Omit<InnerPaths, 'interpreter'> = {
   socket: '/run/holdfast/envd/envd.sock',
   egressSocket: '/run/holdfast/egress/egress.sock',
   egressPort: 49_982,
@@ -29,14 +32,19 @@ const inner: InnerPaths = {
 export function bubblewrap(
   etc: string,
   node: { executable: string; folder: string | undefined },
+  interpreter: FindInterpreter,
 ): IsolationDriver {
   const version = toolVersion()
   return {
     kind: 'bubblewrap',
 
     async start(spec) {
-      const command = [...dropPrivileges(spec.uid), ...bwrapCommand(spec, etc, node, version)]
-      const { waiting, configure } = launch(command, spec.folders, inner)
+      const files = interpreter()
+      const command = [...dropPrivileges(spec.uid), ...bwrapCommand(spec, etc, node, files, version)]
+      const { waiting, configure } = launch(command, spec.folders, {
+        ...inner,
+        interpreter: interpreterPaths(files, interpreterEnvironment, interpreterProgram, inner.runDir),
+      })
       await waiting
       const { 'child-pid': pid } = JSON.parse(await readFile(spec.folders.info, 'utf8')) as {
         'child-pid': number
@@ -58,6 +66,7 @@ function bwrapCommand(
   { sandboxId, folders, envdScript: script }: StartSpec,
   etc: string,
   node: { executable: string; folder: string | undefined },
+  files: InterpreterFiles,
   version: [number, number],
 ): string[] {
   const nested = version[0] > 0 || version[1] >= 8 ? ['--disable-userns'] : []
@@ -76,6 +85,8 @@ function bwrapCommand(
     [...dir('/opt'), ...dir('/opt/holdfast'), '--ro-bind', script, envdScript],
     node.folder === undefined ? [] : ['--ro-bind', node.folder, '/opt/holdfast/node'],
     node.folder === undefined ? [] : ['--symlink', 'node/bin', '/opt/holdfast/bin'],
+    files.environment === undefined ? [] : ['--ro-bind', files.environment, interpreterEnvironment],
+    ['--ro-bind', files.program, interpreterProgram],
     ['--remount-ro', '/', '--chdir', home, '--clearenv', '--info-fd', '3', '--'],
     [node.executable, envdScript],
   ].flat()

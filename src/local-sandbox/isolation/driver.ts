@@ -46,4 +46,5 @@ export interface IsolationDriver {
   kill(sandboxId: string, handle: ProcessHandle): Promise<void>
 }
 
+/** What a driver tells envd of the sandbox it is in. */
 export type InnerPaths = Omit<EnvdConfig, 'envs'>

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { interpreterPaths, type FindInterpreter } from '../interpreter/environment.ts'
 import type { IsolationDriver } from './driver.ts'
 import { launch } from './launch.ts'
 import {
@@ -16,11 +17,12 @@ import {
  * No isolation at all: envd and its commands run as this very user. For throw-away machines. The sandbox's home is its
  * folder on the host, since /home/user is the host's.
  */
-export function noIsolation(path: string, node: string): IsolationDriver {
+export function noIsolation(path: string, node: string, interpreter: FindInterpreter): IsolationDriver {
   return {
     kind: 'none',
 
     async start({ folders, envdScript }) {
+      const files = interpreter()
       const { child, waiting, configure } = launch([node, envdScript], folders, {
         socket: join(folders.run, 'envd.sock'),
         egressSocket: join(folders.egress, 'egress.sock'),
@@ -29,6 +31,7 @@ export function noIsolation(path: string, node: string): IsolationDriver {
         user: 'user',
         home: folders.home,
         path,
+        interpreter: interpreterPaths(files, files.environment ?? '', files.program, folders.run),
       })
       await waiting
       return { handle: handleOf(child.pid!), configure }

@@ -1,0 +1,62 @@
+"""Kernel messages as events of E2B's stream."""
+
+import re
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_FIELDS = {
+    "text/html": "html",
+    "text/markdown": "markdown",
+    "image/svg+xml": "svg",
+    "image/png": "png",
+    "image/jpeg": "jpeg",
+    "application/pdf": "pdf",
+    "text/latex": "latex",
+    "application/json": "json",
+    "application/javascript": "javascript",
+    "application/vnd.holdfast.data+json": "data",
+    "application/vnd.holdfast.chart+json": "chart",
+}
+
+
+def event(message):
+    """The event of a message; None where it has none."""
+    content = message["content"]
+    match message["msg_type"]:
+        case "execute_input":
+            return {"type": "number_of_executions", "execution_count": content["execution_count"]}
+        case "stream":
+            date = message["header"]["date"]
+            timestamp = date if isinstance(date, str) else date.isoformat()
+            return {"type": content["name"], "text": content["text"], "timestamp": timestamp}
+        case "execute_result":
+            return result(content["data"], True)
+        case "display_data":
+            return result(content["data"], False)
+        case "error":
+            return {
+                "type": "error",
+                "name": content["ename"],
+                "value": content["evalue"],
+                "traceback": _COLOURS.sub("", "\n".join(content["traceback"])),
+            }
+    return None
+
+
+def result(bundle, is_main):
+    event = {"type": "result", "extra": {}, "is_main_result": is_main}
+    for kind, value in bundle.items():
+        if kind == "text/plain":
+            event["text"] = unquoted(value)
+        elif kind in ("image/png", "image/jpeg", "application/pdf"):
+            event[_FIELDS[kind]] = value.strip()
+        elif kind in _FIELDS:
+            event[_FIELDS[kind]] = value
+        else:
+            event["extra"][kind] = value
+    return event
+
+
+def unquoted(text):
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return text
