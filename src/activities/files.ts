@@ -3,7 +3,7 @@ import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { runDurably } from './lib/durable-command.ts'
 import { mapped } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
-import { quote } from './lib/runner.ts'
+import { RUNNER_HOME } from './lib/runner.ts'
 
 export interface WriteFileInput {
   sandboxId: string
@@ -31,19 +31,11 @@ export const fileActivities = (deps: ActivityDeps) => ({
    * @throws `StepFailed` where a link leads the path out of the repository
    */
   async writeFile(input: WriteFileInput): Promise<CommandResult> {
-    const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const staged = `/home/user/.holdfast/staged/${Buffer.from(input.path).toString('base64url').slice(-100)}`
-    await mapped(() => sandbox.files.write(staged, input.content))
-    const result = await runDurably(deps, {
-      sandboxId: input.sandboxId,
-      sandboxTimeoutMs: input.sandboxTimeoutMs,
-      cwd: REPOSITORY,
-      timeoutMs: 6e4,
-      repeatable: true,
-      envs: {
-        HOLDFAST_PATH: input.path,
-        HOLDFAST_STAGED: staged,
-      },
+    const name = Buffer.from(input.path).toString('base64url').slice(-100)
+    const result = await runStaged(deps, input, {
+      name,
+      content: input.content,
+      envs: { HOLDFAST_PATH: input.path },
       script: `${INSIDE}
 mkdir -p -- "$(dirname -- "$HOLDFAST_PATH")" && cat -- "$HOLDFAST_STAGED" >"$HOLDFAST_PATH"${input.executable ? ' && chmod +x -- "$HOLDFAST_PATH"' : ''}`,
     })
@@ -64,20 +56,12 @@ mkdir -p -- "$(dirname -- "$HOLDFAST_PATH")" && cat -- "$HOLDFAST_STAGED" >"$HOL
    * @throws `PatchRejected` with git's message
    */
   async applyPatch(input: ApplyPatchInput): Promise<CommandResult> {
-    const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const file = `/home/user/.holdfast/staged/${input.patchId}.patch`
-    await mapped(() =>
-      sandbox.files.write(file, input.patch.endsWith('\n') ? input.patch : `${input.patch}\n`),
-    )
-    const result = await runDurably(deps, {
-      sandboxId: input.sandboxId,
-      sandboxTimeoutMs: input.sandboxTimeoutMs,
-      cwd: REPOSITORY,
-      timeoutMs: 6e4,
-      repeatable: true,
+    const result = await runStaged(deps, input, {
+      name: `${input.patchId}.patch`,
+      content: input.patch.endsWith('\n') ? input.patch : `${input.patch}\n`,
       envs: { LC_ALL: 'C' },
-      script: `git apply --reverse --check ${quote(file)} 2>/dev/null && { echo 'already applied'; exit 0; }
-git apply --whitespace=nowarn ${quote(file)} && git apply --numstat ${quote(file)}`,
+      script: `git apply --reverse --check "$HOLDFAST_STAGED" 2>/dev/null && { echo 'already applied'; exit 0; }
+git apply --whitespace=nowarn "$HOLDFAST_STAGED" && git apply --numstat "$HOLDFAST_STAGED"`,
     })
     if (result.exitCode !== 0)
       throw failure('PatchRejected', `git does not apply the patch: ${result.stderr.head.split('\n')[0]}`, {
@@ -86,3 +70,28 @@ git apply --whitespace=nowarn ${quote(file)} && git apply --numstat ${quote(file
     return result
   },
 })
+
+/** Puts a file beside the repository and runs a script there, with the file's path in `HOLDFAST_STAGED`. May be repeated. */
+async function runStaged(
+  deps: ActivityDeps,
+  { sandboxId, sandboxTimeoutMs }: { sandboxId: string; sandboxTimeoutMs: number },
+  {
+    name,
+    content,
+    envs,
+    script,
+  }: { name: string; content: string; envs: Record<string, string>; script: string },
+): Promise<CommandResult> {
+  const sandbox = await deps.e2b.connect(sandboxId, sandboxTimeoutMs)
+  const staged = `${RUNNER_HOME}/staged/${name}`
+  await mapped(() => sandbox.files.write(staged, content))
+  return runDurably(deps, {
+    sandboxId,
+    sandboxTimeoutMs,
+    script,
+    cwd: REPOSITORY,
+    envs: { ...envs, HOLDFAST_STAGED: staged },
+    timeoutMs: 60_000,
+    repeatable: true,
+  })
+}

@@ -3,6 +3,7 @@ import type { AgentJobSpec } from '../contract/spec.ts'
 import { mapped } from './lib/e2b.ts'
 import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { failure } from './lib/failures.ts'
+import { RUNNER_HOME } from './lib/runner.ts'
 import { runGit, type GitInput } from './lib/git-command.ts'
 
 export interface CloneInput extends GitInput {
@@ -39,7 +40,7 @@ const MAX_DIFF_BYTES = 200 * 1024
 /** Names the working tree's content as a tree, through an index of its own, so that the user's index stays as it is. */
 const TREE = `index=$(mktemp -u); cp "$(git rev-parse --git-path index)" "$index" 2>/dev/null || true
 export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
-const SENTINEL = '/home/user/.holdfast/sentinel'
+const SENTINEL = `${RUNNER_HOME}/sentinel`
 
 export const gitActivities = (deps: ActivityDeps) => ({
   /**
@@ -75,7 +76,7 @@ git -C "$REPOSITORY" rev-parse "origin/$BASE"`,
    * 200 KB.
    */
   async readDiff(input: GitInput & { baseCommit: string }): Promise<DiffSummary> {
-    const file = '/home/user/.holdfast/diff'
+    const file = `${RUNNER_HOME}/diff`
     const result = await runGit(deps, input, {
       envs: { BASE: input.baseCommit, FILE: file, LIMIT: String(MAX_DIFF_BYTES) },
       script: `${TREE}
