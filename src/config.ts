@@ -1,4 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { DEFAULT_TASK_QUEUE } from './contract/job.ts'
@@ -32,6 +35,13 @@ const workerConfig = z.strictObject({
       domain: z.string().optional(),
     })
     .prefault({} as never),
+  /** HOLDFAST_BLOB_STORE: where checkpoints are kept; all workers of a task queue must share it */
+  blobStore: z
+    .url({
+      protocol: /^(file|s3)$/,
+      error: 'is no URL such as file:///var/lib/holdfast/blobs or s3://bucket/prefix',
+    })
+    .default(() => pathToFileURL(join(homedir(), '.local', 'share', 'holdfast', 'blobs')).href),
   /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
   healthPort: wholeNumber(0, 65_535).optional(),
   /** HOLDFAST_MAX_CACHED_WORKFLOWS: about 100 KB of memory each */
@@ -49,6 +59,7 @@ export type WorkerConfig = z.output<typeof workerConfig>
 const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_TASK_QUEUE: ['taskQueue'],
   HOLDFAST_OWNER: ['owner'],
+  HOLDFAST_BLOB_STORE: ['blobStore'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],
   HOLDFAST_MAX_CACHED_WORKFLOWS: ['maxCachedWorkflows'],
   HOLDFAST_MAX_ACTIVITIES: ['maxActivities'],

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createActivities } from './activities/index.ts'
+import { openBlobStore } from './activities/lib/blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
 import { createSecretStore } from './activities/lib/secrets.ts'
 import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
@@ -65,6 +66,7 @@ async function createWorker(
     activities: createActivities({
       e2b: createE2B(config.e2b),
       secrets: createSecretStore(environmentSecret()),
+      blobs: await openBlobStore(config.blobStore),
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),

@@ -4,6 +4,8 @@ import { runDurably } from './lib/durable-command.ts'
 
 export interface RunCommandInput {
   sandboxId: string
+  /** Names the command within the job: another activity with the same key attaches to it. */
+  key: string
   script: string
   /** A folder of the repository. */
   cwd?: string | undefined

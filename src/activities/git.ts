@@ -5,6 +5,7 @@ import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { failure } from './lib/failures.ts'
 import { RUNNER_HOME } from './lib/runner.ts'
 import { runGit, type GitInput } from './lib/git-command.ts'
+import { TREE } from './lib/git-scripts.ts'
 
 export interface CloneInput extends GitInput {
   repo: AgentJobSpec['repo']
@@ -25,22 +26,7 @@ export interface PushInput extends GitInput {
   commit: string
 }
 
-/** What the sandbox's work looks like: by these a resumed sandbox is known to be the one that was paused. */
-export interface Fingerprint {
-  /** The commit checked out. */
-  head: string
-  /** The tree of all that isn't ignored, as git names it. */
-  tree: string
-  /** Written before each pause, read after the resume. */
-  sentinel: string
-}
-
 const MAX_DIFF_BYTES = 200 * 1024
-
-/** Names the working tree's content as a tree, through an index of its own, so that the user's index stays as it is. */
-const TREE = `index=$(mktemp -u); cp "$(git rev-parse --git-path index)" "$index" 2>/dev/null || true
-export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
-const SENTINEL = `${RUNNER_HOME}/sentinel`
 
 export const gitActivities = (deps: ActivityDeps) => ({
   /**
@@ -89,36 +75,6 @@ git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const text = deps.secrets.redact(await mapped(() => sandbox.files.read(file)))
     return { ...parseShortstat(counts), text, truncated: Number(bytes) > MAX_DIFF_BYTES }
-  },
-
-  /** Takes the fingerprint and leaves the sentinel in the sandbox. A second attempt does the same again. */
-  async takeFingerprint(input: GitInput & { sentinel: string }): Promise<Fingerprint> {
-    const result = await runGit(deps, input, {
-      envs: { SENTINEL: input.sentinel, FILE: SENTINEL },
-      script: `printf %s "$SENTINEL" >"$FILE"; ${TREE}\ngit rev-parse HEAD; echo "$tree"`,
-    })
-    const [head = '', tree = ''] = result.stdout.head.trim().split('\n')
-    return { head, tree, sentinel: input.sentinel }
-  },
-
-  /**
-   * Holds a resumed sandbox against its fingerprint. Reads only.
-   *
-   * @throws `SandboxDiverged` where it is not as it was paused
-   */
-  async verifyResume(input: GitInput & { expected: Fingerprint }): Promise<void> {
-    const result = await runGit(deps, input, {
-      envs: { FILE: SENTINEL },
-      script: `${TREE}\ngit rev-parse HEAD; echo "$tree"; cat "$FILE" || true`,
-    })
-    const [head, tree, sentinel] = result.stdout.head.trim().split('\n')
-    const { expected } = input
-    const differs = [
-      ...(head === expected.head ? [] : [`HEAD is ${head}, was ${expected.head}`]),
-      ...(tree === expected.tree ? [] : [`files are ${tree}, were ${expected.tree}`]),
-      ...(sentinel === expected.sentinel ? [] : ['the sentinel is gone or older']),
-    ]
-    if (differs.length > 0) throw failure('SandboxDiverged', `after the resume ${differs.join('; ')}`)
   },
 
   /**

@@ -1,4 +1,5 @@
 import { admissionActivities } from './admission.ts'
+import { checkpointActivities } from './checkpoints.ts'
 import { commandActivities } from './commands.ts'
 import { fileActivities } from './files.ts'
 import { gitActivities } from './git.ts'
@@ -13,6 +14,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   ...commandActivities(deps),
   ...fileActivities(deps),
   ...gitActivities(deps),
+  ...checkpointActivities(deps),
   ...reaperActivities(deps),
 })
 

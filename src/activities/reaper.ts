@@ -7,6 +7,8 @@ import {
   SANDBOX_METADATA,
   type SandboxRow,
 } from '../contract/sandboxes.ts'
+import { checkpointsOf } from './checkpoints.ts'
+import { textOfKeyWord } from './lib/blobs/store.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { SandboxInfo } from './lib/e2b.ts'
 
@@ -27,9 +29,22 @@ export const reaperActivities = (deps: ActivityDeps) => ({
       if (sandboxes.length < MAX_ROWS) sandboxes.push(row)
       heartbeat(sandboxes.length)
     }
-    return { sandboxes, reaped }
+    return { sandboxes, reaped, pruned: await pruneCheckpoints(deps, dryRun) }
   },
 })
+
+/** Checkpoints go with their job; those of a job that could not clean up any more go here. */
+async function pruneCheckpoints(deps: ActivityDeps, dryRun: boolean): Promise<number> {
+  let pruned = 0
+  for (const folder of await deps.blobs.folders(checkpointsOf(deps))) {
+    const status = await deps.ownerStatus(textOfKeyWord(folder))
+    heartbeat(pruned)
+    if (status !== 'NOT_FOUND' && status !== 'TERMINATED') continue
+    pruned++
+    if (!dryRun) await deps.blobs.deleteAll(`${checkpointsOf(deps)}${folder}/`)
+  }
+  return pruned
+}
 
 async function rowOf(
   deps: ActivityDeps,

@@ -7,7 +7,14 @@ import type { Sandbox } from './lib/e2b.ts'
 export interface CreateSandboxInput {
   /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
   allocationId: string
+  /** Whether an earlier activity of this allocation may have made it already. */
+  again: boolean
   sandbox: AgentJobSpec['sandbox']
+}
+
+export interface CreatedSandbox {
+  sandboxId: string
+  memoryMb: number
 }
 
 export const sandboxActivities = (deps: ActivityDeps) => ({
@@ -17,13 +24,13 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
    *
    * @throws `SandboxAuthenticationFailed`, `SandboxInvalidArgument`, and retryable ones
    */
-  async createSandbox({ allocationId, sandbox }: CreateSandboxInput): Promise<{ sandboxId: string }> {
+  async createSandbox({ allocationId, again, sandbox }: CreateSandboxInput): Promise<CreatedSandbox> {
     const { info } = Context.current()
     const allocation = { [SANDBOX_METADATA.owner]: deps.owner, [SANDBOX_METADATA.allocation]: allocationId }
-    if (info.attempt > 1) {
+    if (again || info.attempt > 1) {
       const [adopted, ...surplus] = await deps.e2b.list(allocation)
       for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
-      if (adopted) return { sandboxId: adopted.sandboxId }
+      if (adopted) return { sandboxId: adopted.sandboxId, memoryMb: adopted.memoryMB }
     }
     const made: Sandbox = await deps.e2b.create({
       template: sandbox.template,
@@ -39,7 +46,8 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
         [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
       },
     })
-    return { sandboxId: made.sandboxId }
+    const { memoryMB } = await deps.e2b.info(made.sandboxId)
+    return { sandboxId: made.sandboxId, memoryMb: memoryMB }
   },
 
   /** `Sandbox.pause`. A second attempt finds it paused, which is success. @throws `SandboxGone` */

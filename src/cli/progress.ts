@@ -77,6 +77,16 @@ export function createProgress(options: ProgressOptions): Progress {
       }
       case 'resumeVerified':
         return [ok(`verified: the files and HEAD ${lines.shortCommit(event.head)} are as before the pause`)]
+      case 'checkpointed':
+        return []
+      case 'sandboxLost':
+        return [lines.mark('cancelled', colors, `  ! sandbox lost: ${cleanLine(event.failure.message)}`)]
+      case 'sandboxRestored':
+        return [ok(`the work is restored in sandbox ${cleanLine(event.sandboxId)}`)]
+      case 'outage':
+        return [lines.outage(event, colors)]
+      case 'outageOver':
+        return [ok('it goes on')]
       case 'stepStarted':
         tail = isCommand(event.kind) ? new OutputTail() : undefined
         return tail ? [lines.stepBegins(event, colors)] : []

@@ -1,5 +1,5 @@
 import type { JobSummary } from '../client/jobs.ts'
-import type { JobResult, JobStatus, SandboxUse } from '../contract/job.ts'
+import type { JobResult, JobStatus, SandboxUse, WaitingFor } from '../contract/job.ts'
 import { formatDuration, formatMoment } from './progress/duration.ts'
 import { changes, mark, PHASE_NAMES, shortCommit, stepEnds } from './progress/event-lines.ts'
 import { cleanLine } from './progress/text.ts'
@@ -8,24 +8,28 @@ import type { Colors } from './terminal.ts'
 /** The status of a job for people. @param program how this command line is called, for the review's commands */
 export function formatStatus(status: JobStatus, program: string, now: number, colors: Colors): string {
   const { id, phase, round, current, waitingFor, sandbox, branch, commit, steps } = status
-  const rows: [string, string | null | undefined][] = [
+  const rows: [string, string | null | undefined | false][] = [
     ['job', colors.bold(id)],
     ['phase', `${PHASE_NAMES[phase]}${round > 1 ? `, round ${round}` : ''}`],
     ['now', current && cleanLine(current)],
     ['waits for', waitingFor && waiting(waitingFor, now)],
-    ['answer with', waitingFor && colors.cyan(`${program} approve ${id}`)],
+    ['answer with', waitingFor?.kind === 'review' && colors.cyan(`${program} approve ${id}`)],
     ['branch', cleanLine(branch)],
     ['commit', commit],
     ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],
   ]
   return [
-    ...rows.filter(([, value]) => value).map(([label, value]) => field(label, value ?? '')),
+    ...rows.filter(([, value]) => value).map(([label, value]) => field(label, value || '')),
     ...steps.map((step) => stepEnds(step, colors)),
   ].join('\n')
 }
 
-const waiting = ({ since, until }: { since: number; until: number }, now: number): string =>
-  `a review, for ${formatDuration(now - since)} now; until ${formatMoment(until)}`
+function waiting(waitingFor: WaitingFor, now: number): string {
+  const { kind, since, until } = waitingFor
+  const time = formatDuration(now - since)
+  if (kind === 'review') return `a review, for ${time} now; until ${formatMoment(until)}`
+  return `${waitingFor.failure.type}, for ${time} now; next try at ${formatMoment(until)}`
+}
 
 /** The result of a job for people. */
 export function formatResult(result: JobResult, colors: Colors): string {

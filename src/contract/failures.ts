@@ -58,10 +58,13 @@ export const FAILURES = {
   },
   SandboxBusy: { next: 'retryable', remedy: 'wait: the sandbox is changing its state' },
   SandboxRateLimited: { next: 'retryable', remedy: 'wait, or ask E2B for a higher limit' },
-  SandboxGone: { next: 'terminal', remedy: 'the sandbox no longer exists' },
+  SandboxGone: {
+    next: 'terminal',
+    remedy: 'its sandboxes vanish again and again: look at who kills them, then submit again',
+  },
   SandboxDiverged: {
     next: 'terminal',
-    remedy: 'the sandbox came back with other files than it was paused with',
+    remedy: 'sandboxes come back with other files than they were paused with: tell E2B',
   },
   SandboxNoSpace: {
     next: 'terminal',
@@ -69,6 +72,21 @@ export const FAILURES = {
   },
   SandboxAuthenticationFailed: { next: 'terminal', remedy: 'check E2B_API_KEY of the worker' },
   SandboxInvalidArgument: { next: 'terminal', remedy: 'check the sandbox section of the spec' },
+  // Checkpoints
+  BlobMissing: {
+    next: 'terminal',
+    remedy:
+      'all workers must share one blob store (HOLDFAST_BLOB_STORE), and nothing else may delete from it',
+  },
+  BlobStoreUnavailable: {
+    next: 'retryable',
+    remedy: 'check the blob store (HOLDFAST_BLOB_STORE): space, rights, network',
+  },
+  BaseCommitGone: {
+    next: 'terminal',
+    remedy:
+      "the remote no longer has the base's commit that the work is made on: rebase the checkpoint by hand",
+  },
   // Holdfast's own
   JobCancelled: { next: 'terminal', remedy: 'nothing: somebody cancelled the job, and it has cleaned up' },
   JobTerminated: {
@@ -102,6 +120,8 @@ export interface FailureReport {
   remedy: string
   /** Where the work is kept: the id of the paused sandbox, when `keep` asked for it. */
   keptSandboxId?: string
+  /** The work so far, where there is any: git bundles in the blob store, to be fetched in this order. */
+  checkpoint?: string[]
   /** The command's output, where a command failed. */
   output?: string
 }

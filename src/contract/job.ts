@@ -77,6 +77,11 @@ export type JobEventBody =
       ms: number
     }
   | { type: 'resumeVerified'; head: string }
+  | { type: 'checkpointed'; head: string; bytes: number }
+  | { type: 'sandboxLost'; sandboxId: string | null; failure: FailureReport }
+  | { type: 'sandboxRestored'; sandboxId: string; head: string; ms: number }
+  | { type: 'outage'; failure: FailureReport; retryAt: number }
+  | { type: 'outageOver'; ms: number }
   | { type: 'stepStarted'; kind: StepReport['kind']; name: string; round: number }
   | ({ type: 'stepFinished'; output: string } & StepReport)
   | {
@@ -109,13 +114,19 @@ export interface SandboxUse {
   resumes: number
 }
 
+/** What a job waits for. Times in ms since the epoch. */
+export type WaitingFor =
+  | { kind: 'review'; since: number; until: number; answerWith: string }
+  /** Something that is unreachable; `until` is when it is tried again. */
+  | { kind: 'outage'; since: number; until: number; failure: FailureReport }
+
 export interface JobStatus {
   id: string
   phase: Phase
   round: number
   /** What runs now, in words. */
   current: string | null
-  waitingFor: { kind: 'review'; since: number; until: number; answerWith: string } | null
+  waitingFor: WaitingFor | null
   sandbox: SandboxUse
   branch: string
   commit: string | null

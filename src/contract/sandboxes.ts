@@ -66,4 +66,6 @@ export interface ReaperInput {
 export interface ReaperReport {
   sandboxes: SandboxRow[]
   reaped: number
+  /** Jobs whose checkpoints were deleted, or would be in a dry run. */
+  pruned: number
 }

@@ -77,6 +77,12 @@ const command = {
   timeout: duration(DAY)
     .default(10 * MINUTE)
     .describe('After this the command is ended, with exit code 124'),
+  rerun: z
+    .enum(['always', 'if-interrupted', 'never'])
+    .default('if-interrupted')
+    .describe(
+      'When the sandbox was lost and the work restored: "always" runs it again even if it had finished (installed dependencies), "never" not even if it was interrupted (effects outside the sandbox)',
+    ),
 }
 
 const runStep = z.strictObject(command).describe('Run a command')
@@ -148,6 +154,9 @@ export const agentJobSpec = z
         timeout: duration(DAY)
           .default(10 * MINUTE)
           .describe('E2B pauses the sandbox when no worker has extended it for so long'),
+        pauseAfter: duration(DAY)
+          .optional()
+          .describe('Pause across waits longer than this; by default longer than a pause and a resume take'),
         allowInternetAccess: z.boolean().optional(),
         network: z
           .strictObject({

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { workflowBundle } from '../runtime/workflow-bundle.ts'
 import { findTemporal, type TemporalServer } from '../runtime/temporal/find-temporal.ts'
 import { startChild } from './child.ts'
@@ -7,7 +8,7 @@ import { StackError } from './errors.ts'
 import { untilAborted } from './interrupt.ts'
 import { type KeptChild, keepRunning } from './keep-running.ts'
 import { type Sandboxes, startSandboxes } from './sandboxes.ts'
-import { openState } from './state.ts'
+import { openState, type StateFolder } from './state.ts'
 
 /** What runs: a Temporal server, a place for sandboxes, a worker. */
 export interface Stack {
@@ -71,7 +72,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ])
     signal.throwIfAborted()
     const [temporal, sandboxes] = [await starting.temporal, await starting.sandboxes]
-    worker = await startWorker(options, { ...sandboxes.env, ...connectionEnv(temporal) }, state.logs)
+    worker = await startWorker(options, { ...sandboxes.env, ...connectionEnv(temporal) }, state)
     const { address, namespace, uiUrl, how } = temporal
     return {
       temporal: { address, namespace, uiUrl, how },
@@ -111,8 +112,9 @@ const connectionEnv = ({ kind, address, namespace }: TemporalServer): NodeJS.Pro
 function startWorker(
   { env, secrets = {}, taskQueue, onProgress, signal }: StackOptions,
   partsEnv: NodeJS.ProcessEnv,
-  logs: string,
+  { path, logs }: StateFolder,
 ): Promise<KeptChild> {
+  const blobStore = pathToFileURL(join(path, 'blobs')).href
   const secretEnv = Object.entries(secrets).map(([name, value]) => [`HOLDFAST_SECRET_${name}`, value])
   return keepRunning({
     name: 'the worker',
@@ -128,6 +130,7 @@ function startWorker(
           ...partsEnv,
           ...Object.fromEntries(secretEnv),
           HOLDFAST_TASK_QUEUE: taskQueue,
+          HOLDFAST_BLOB_STORE: env.HOLDFAST_BLOB_STORE ?? blobStore,
           HOLDFAST_HEARTBEAT_MS: env.HOLDFAST_HEARTBEAT_MS ?? '500',
         },
         logFile: join(logs, 'worker.log'),

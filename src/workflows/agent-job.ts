@@ -3,7 +3,6 @@ import {
   ApplicationFailure,
   CancellationScope,
   setHandler,
-  uuid4,
   workflowInfo,
 } from '@temporalio/workflow'
 import type { DiffSummary, JobResult, Review, ReviewAnswer } from '../contract/job.ts'
@@ -15,6 +14,7 @@ import { Journal } from './lib/journal.ts'
 import { SandboxLease } from './lib/lease.ts'
 import { ReviewDesk } from './lib/review.ts'
 import { runChecks, runSteps } from './lib/steps.ts'
+import { Workspace } from './lib/workspace.ts'
 
 type Outcome = Omit<JobResult, 'sandbox'>
 
@@ -23,9 +23,9 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const { workflowId: id } = workflowInfo()
   const journal = new Journal()
   const lease = new SandboxLease(journal)
+  const workspace = new Workspace(journal, lease)
   const desk = new ReviewDesk()
   let diff: DiffSummary | null = null
-  let baseCommit = ''
   let spec = input
   answerQueries()
 
@@ -51,7 +51,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
       outcome,
       branch: spec.branch,
       base: spec.repo.base,
-      baseCommit,
+      baseCommit: workspace.baseCommit,
       commit,
       remoteHead,
       diff: stat,
@@ -64,24 +64,24 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.enter('prepare')
     const { parsed } = await perform('admitJob', 'check the spec and its secrets', { spec })
     spec = parsed ?? spec
-    await lease.create(spec.sandbox)
+    await workspace.create(spec)
   }
 
   async function clone(): Promise<void> {
     journal.enter('clone')
-    const input = { ...lease.target, repo: spec.repo, branch: spec.branch }
-    const cloned = await perform('cloneRepository', `clone ${spec.repo.url}`, input)
-    baseCommit = cloned.baseCommit
+    await workspace.clone()
   }
 
   async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
     const given = changes?.steps && (await admit(changes))
-    await runSteps(journal, lease, given ?? spec.steps, feedback)
+    await runSteps(journal, workspace, given ?? spec.steps, feedback)
     if (spec.checks.length > 0) journal.enter('checks')
-    const checks = await runChecks(journal, lease, spec.checks)
-    diff = await perform('readDiff', 'read the diff', { ...lease.target, baseCommit })
+    const checks = await runChecks(journal, workspace, spec.checks)
+    diff = await workspace.read((target) =>
+      perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
+    )
     return checks
   }
 
@@ -94,23 +94,20 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     if (!spec.review?.required) return null
     const { timeout, onTimeout } = spec.review
     journal.enter('review')
-    const fingerprint = await perform('takeFingerprint', 'fingerprint before the pause', {
-      ...lease.target,
-      sentinel: uuid4(),
-    })
-    await lease.pause('until the review')
+    const review = await workspace.pauseAcross('until the review', Infinity, () => answer(timeout, onTimeout))
+    if (review.decision !== 'reject') await workspace.resume()
+    return review
+  }
+
+  async function answer(timeout: number, onTimeout: 'approve' | 'reject'): Promise<ReviewAnswer> {
     const since = Date.now()
     const until = since + timeout
     journal.waitingFor = { kind: 'review', since, until, answerWith: `holdfast approve ${id}` }
     const { files = 0, insertions = 0, deletions = 0 } = diff ?? {}
     journal.record({ type: 'reviewRequested', round: journal.round, files, insertions, deletions, until })
-    const review = (await desk.wait(timeout)) ?? { decision: onTimeout, by: 'timeout' }
+    const review: ReviewAnswer = (await desk.wait(timeout)) ?? { decision: onTimeout, by: 'timeout' }
     journal.waitingFor = null
     journal.record({ type: 'reviewAnswered', review: withoutSteps(review) })
-    if (review.decision === 'reject') return review
-    await lease.resume()
-    await perform('verifyResume', 'verify the resumed sandbox', { ...lease.target, expected: fingerprint })
-    journal.record({ type: 'resumeVerified', head: fingerprint.head })
     return review
   }
 
@@ -119,8 +116,15 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.enter('commit')
     const { message, author } = spec.commit
     const trailer = `${id}/1`
-    const input = { ...lease.target, baseCommit, message, author, trailer }
-    const { commit } = await perform('commitWork', 'commit', input)
+    const { commit } = await workspace.change('the commit', (target) =>
+      perform('commitWork', 'commit', {
+        ...target,
+        baseCommit: workspace.baseCommit,
+        message,
+        author,
+        trailer,
+      }),
+    )
     journal.commit = commit
     journal.record({ type: 'committed', commit })
     return commit
@@ -130,12 +134,9 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     if (!spec.push) return null
     journal.enter('push')
     const { branch, repo } = spec
-    const { remoteHead } = await perform('pushBranch', `push ${branch}`, {
-      ...lease.target,
-      repo,
-      branch,
-      commit,
-    })
+    const { remoteHead } = await workspace.read((target) =>
+      perform('pushBranch', `push ${branch}`, { ...target, repo, branch, commit }),
+    )
     journal.record({ type: 'pushed', branch, remoteHead })
     return remoteHead
   }
@@ -146,7 +147,10 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.waitingFor = null
     journal.enter('cleanUp')
     try {
-      const ended = await lease.end(end.kind === 'failed', baseCommit !== '')
+      const kept = workspace.baseCommit !== '' && lease.keeps(end.kind === 'failed')
+      const ended = await lease.end(kept)
+      if (!kept) await workspace.discard()
+      else if (end.kind === 'failed') end.report.checkpoint = workspace.bundles
       if (end.kind === 'failed' && ended === 'kept') end.report.keptSandboxId = lease.target.sandboxId
     } catch (error) {
       // What the job has done stands, whether or not its sandbox could be ended: it pauses itself, and carries our tag.

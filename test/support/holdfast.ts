@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Client, Connection, type ScheduleDescription } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
@@ -20,6 +21,8 @@ export interface Holdfast {
   /** The bare repository behind a clone URL. */
   repository(url: string): Repository
   sandboxes: SandboxServer
+  /** Every file of the blob store. */
+  listBlobs(): Promise<string[]>
   /** Every sandbox that the server has, by the SDK's own list. */
   listSandboxes(): Promise<SandboxInfo[]>
   taskQueue: string
@@ -40,6 +43,7 @@ export interface Holdfast {
 export async function startHoldfast(): Promise<Holdfast> {
   const git = await testGitHost()
   const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+  const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
   const jobs = await connect({ address, taskQueue })
@@ -52,6 +56,7 @@ export async function startHoldfast(): Promise<Holdfast> {
     HOLDFAST_TASK_QUEUE: taskQueue,
     HOLDFAST_HEARTBEAT_MS: '250',
     HOLDFAST_LOG_LEVEL: 'error',
+    HOLDFAST_BLOB_STORE: pathToFileURL(blobs).href,
     HOLDFAST_SECRET_GIT_TOKEN: git.token,
     HOLDFAST_SECRET_READ_TOKEN: git.readOnlyToken,
     HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
@@ -64,6 +69,7 @@ export async function startHoldfast(): Promise<Holdfast> {
     jobs,
     sandboxes,
     repository: (url) => repository(git, url),
+    listBlobs: () => listFiles(blobs),
     listSandboxes: async () => {
       const pages = Sandbox.list(sandboxes.connection)
       const all: SandboxInfo[] = []
@@ -112,8 +118,14 @@ export async function startHoldfast(): Promise<Holdfast> {
       await connection.close()
       await sandboxes.stop()
       await git.cleanUp()
+      await rm(blobs, { recursive: true, force: true })
     },
   }
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
 }
 
 export interface Repository {

@@ -1,4 +1,5 @@
 import type { OwnerStatus } from '../../contract/sandboxes.ts'
+import type { BlobStore } from './blobs/store.ts'
 import type { E2B } from './e2b.ts'
 import type { SecretStore } from './secrets.ts'
 
@@ -6,6 +7,7 @@ import type { SecretStore } from './secrets.ts'
 export interface ActivityDeps {
   e2b: E2B
   secrets: SecretStore
+  blobs: BlobStore
   /** Written into each sandbox's metadata, so that nobody else's sandbox is ever taken for ours. */
   owner: string
   /** Temporal's namespace, in the metadata too: workflow ids are unique only there. */

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { CancelledFailure, Context } from '@temporalio/activity'
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity'
+import { isFailureType } from '../../contract/failures.ts'
 import type { CommandHeartbeat, CommandResult } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
@@ -9,6 +10,8 @@ import { type Trailer, TrailerReader } from './trailer.ts'
 
 export interface DurableCommand {
   sandboxId: string
+  /** Names the command within its run of the workflow, across activities; the activity's own id if left out. */
+  key?: string
   script: string
   cwd: string
   envs?: Record<string, string>
@@ -24,10 +27,10 @@ const HEARTBEAT_MS = 2_000
 const CANCEL_GRACE_MS = 5_000
 const SILENCE_MS = 30_000
 
-/** The id of an activity's durable command: the same for every attempt, another for every run of the workflow. */
-export function commandIdOf(info: { workflowId: string; runId: string; activityId: string }): string {
+/** The id of a durable command: the same for every attempt, another for every run of the workflow. */
+export function commandIdOf(info: { workflowId: string; runId: string; key: string }): string {
   return createHash('sha256')
-    .update([info.workflowId, info.runId, info.activityId].join('\0'))
+    .update([info.workflowId, info.runId, info.key].join('\0'))
     .digest('hex')
     .slice(0, 24)
 }
@@ -42,8 +45,8 @@ export function commandIdOf(info: { workflowId: string; runId: string; activityI
 export async function runDurably(deps: ActivityDeps, command: DurableCommand): Promise<CommandResult> {
   const { info, cancellationSignal } = Context.current()
   if (!info.workflowExecution) throw new Error('durable commands belong to activities of a workflow')
-  const commandId = commandIdOf({ ...info.workflowExecution, activityId: info.activityId })
-  const sandbox = await deps.e2b.connect(command.sandboxId, command.sandboxTimeoutMs)
+  const commandId = commandIdOf({ ...info.workflowExecution, key: command.key ?? info.activityId })
+  const sandbox = await connectFirst(deps, command, info.attempt)
   const follower = new Follower(deps, sandbox, command, commandId)
   const trailer = await follower.follow(cancellationSignal)
   if (trailer.kind === 'unknown')
@@ -57,6 +60,20 @@ export async function runDurably(deps: ActivityDeps, command: DurableCommand): P
   const result = redacted(deps, { commandId, ...trailer })
   if (follower.cancelled) throw new CancelledFailure('the command was ended', [result])
   return result
+}
+
+/** A first attempt that doesn't get to the sandbox has begun nothing there, and says so. */
+async function connectFirst(
+  deps: ActivityDeps,
+  { sandboxId, sandboxTimeoutMs }: DurableCommand,
+  attempt: number,
+): Promise<Sandbox> {
+  try {
+    return await deps.e2b.connect(sandboxId, sandboxTimeoutMs)
+  } catch (error) {
+    if (attempt > 1 || !(error instanceof ApplicationFailure) || !isFailureType(error.type)) throw error
+    throw failure(error.type, error.message, { cause: error, began: false })
+  }
 }
 
 /** One attachment to a command: its stream, the heartbeats, and what a cancellation does. */

@@ -40,6 +40,8 @@ export interface E2B {
   create(options: CreateOptions): Promise<Sandbox>
   /** `Sandbox.connect`: resumes a paused sandbox. The timeout (ms) only ever extends that of a running one. */
   connect(sandboxId: string, timeoutMs: number): Promise<Sandbox>
+  /** `Sandbox.getInfo`. */
+  info(sandboxId: string): Promise<SandboxInfo>
   /** `Sandbox.list` by metadata, all pages, running and paused ones. */
   list(metadata: Record<string, string>): Promise<SandboxInfo[]>
   /** `Sandbox.pause`; false where it was paused already. */
@@ -60,6 +62,7 @@ export function createE2B(config: E2BConfig): E2B {
       return mapped(() => (template ? Sandbox.create(template, all) : Sandbox.create(all)))
     },
     connect: (sandboxId, timeoutMs) => mapped(() => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
+    info: (sandboxId) => mapped(() => Sandbox.getInfo(sandboxId, connection)),
     list: (metadata) =>
       mapped(async () => {
         const pages = Sandbox.list({ ...connection, query: { metadata, state: ['running', 'paused'] } })

@@ -5,6 +5,8 @@ interface FailureOptions {
   /** Output of the command that failed, for people. */
   output?: string
   cause?: unknown
+  /** False where nothing was begun for certain, so that it may be done elsewhere. */
+  began?: false
   /** Wait so long (ms) before the next try, where the other side said how long. */
   retryAfterMs?: number
 }
@@ -22,7 +24,13 @@ export function failure(
     type,
     message,
     nonRetryable: isTerminal(type),
-    details: [{ remedy: FAILURES[type].remedy, ...(options.output ? { output: options.output } : {}) }],
+    details: [
+      {
+        remedy: FAILURES[type].remedy,
+        ...(options.output ? { output: options.output } : {}),
+        ...(options.began === false ? { began: false } : {}),
+      },
+    ],
     ...(options.cause instanceof Error ? { cause: options.cause } : {}),
     ...(options.retryAfterMs ? { nextRetryDelay: options.retryAfterMs } : {}),
   })

@@ -73,6 +73,11 @@ export function sandboxLine(
   }
 }
 
+export const outage = ({ failure, retryAt, at }: Event<'outage'>, colors: Colors): string =>
+  colors.yellow(
+    `  ! ${failure.type}: ${cleanLine(failure.message)}; next try in ${formatDuration(retryAt - at)}`,
+  )
+
 export function reviewAnswer(event: Event<'reviewAnswered'>, colors: Colors): string {
   const { review } = event
   const by = cleanLine(review.by)

@@ -9,8 +9,8 @@ const retry = (maximumAttempts: number): ActivityOptions['retry'] => ({
   maximumAttempts,
 })
 
-/** A call or two to E2B: about 7 minutes of trying. */
-const CALL: ActivityOptions = { startToCloseTimeout: '2m', retry: retry(20) }
+/** A call or two to E2B. After about 15 s of trying, the job itself waits: `Outage`. */
+const CALL: ActivityOptions = { startToCloseTimeout: '2m', retry: retry(7) }
 
 /**
  * Work in the sandbox that attaches again after a worker's death: noticed by the heartbeat, waited for on cancellation so
@@ -20,7 +20,7 @@ const WORK: ActivityOptions = {
   startToCloseTimeout: '75m',
   heartbeatTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry: retry(12),
+  retry: retry(7),
 }
 
 /** How every activity is tried, in one table. `satisfies` makes it complete. */
@@ -33,15 +33,17 @@ const TABLE = {
   killSandbox: CALL,
   killAllocation: CALL,
   // A command is followed for as long as it may run; the caller adds its time.
-  runCommand: { ...WORK, retry: retry(500) },
+  runCommand: WORK,
   writeFile: WORK,
   applyPatch: WORK,
   cloneRepository: WORK,
   readDiff: WORK,
-  takeFingerprint: WORK,
+  saveCheckpoint: WORK,
+  restoreCheckpoint: WORK,
   verifyResume: WORK,
   commitWork: WORK,
   pushBranch: WORK,
+  deleteCheckpoints: CALL,
   reapSandboxes: { startToCloseTimeout: '30m', heartbeatTimeout: '2m', retry: retry(5) },
 } satisfies Record<keyof Activities, ActivityOptions>
 
@@ -53,7 +55,7 @@ const TABLE = {
 export async function perform<Name extends keyof Activities>(
   name: Name,
   summary: string,
-  input: Parameters<Activities[Name]>[0],
+  input?: Parameters<Activities[Name]>[0],
   options: ActivityOptions = {},
 ): Promise<Awaited<ReturnType<Activities[Name]>>> {
   const proxy = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(TABLE[name])

@@ -1,5 +1,5 @@
 import { setCurrentDetails } from '@temporalio/workflow'
-import type { EventPage, JobEvent, JobEventBody, JobStatus, Phase, StepReport } from '../../contract/job.ts'
+import type { EventPage, JobEvent, JobEventBody, Phase, StepReport, WaitingFor } from '../../contract/job.ts'
 
 /** More are dropped, oldest first; a page then starts at a higher `seq`. */
 const MAX_EVENTS = 2_000
@@ -11,7 +11,7 @@ export class Journal {
   phase: Phase = 'prepare'
   round = 1
   current: string | null = null
-  waitingFor: JobStatus['waitingFor'] = null
+  waitingFor: WaitingFor | null = null
   commit: string | null = null
   readonly steps: StepReport[] = []
   readonly #events: JobEvent[] = []
@@ -50,7 +50,17 @@ export class Journal {
 
   #details(): string {
     const lines = [`**${this.phase}**${this.current ? `: ${this.current}` : ''}`]
-    if (this.waitingFor) lines.push('', `Waits for a review: \`${this.waitingFor.answerWith}\``)
+    if (this.waitingFor?.kind === 'review')
+      lines.push('', `Waits for a review: \`${this.waitingFor.answerWith}\``)
+    if (this.waitingFor?.kind === 'outage') {
+      const { failure, until } = this.waitingFor
+      lines.push(
+        '',
+        `Waits for ${failure.type}: ${failure.message}`,
+        '',
+        `Next try: ${new Date(until).toISOString()}`,
+      )
+    }
     if (this.steps.length > 0) {
       lines.push('', '| step | round | exit | time |', '|---|---|---|---|')
       for (const { kind, name, round, exitCode, ms } of this.steps.slice(-30))

@@ -7,10 +7,11 @@ import type { Journal } from './journal.ts'
 /** The job's one sandbox, from the wish for it to its end, and the account of its time. */
 export class SandboxLease {
   readonly #journal: Journal
-  readonly #allocationId = uuid4()
+  #allocationId = ''
   /** What was wished for; undefined before the wish. */
   #spec: AgentJobSpec['sandbox'] | undefined
   #sandboxId: string | null = null
+  #memoryMb = 0
   #state: SandboxUse['state'] = 'none'
   #since = 0
   #time = { running: 0, paused: 0 }
@@ -27,6 +28,14 @@ export class SandboxLease {
     return { sandboxId: this.#sandboxId, sandboxTimeoutMs: this.#spec.timeout }
   }
 
+  get memoryMb(): number {
+    return this.#memoryMb
+  }
+
+  get paused(): boolean {
+    return this.#state === 'paused'
+  }
+
   get use(): SandboxUse {
     const now = Date.now() - this.#since
     return {
@@ -39,14 +48,30 @@ export class SandboxLease {
     }
   }
 
+  /** Called again after an ambiguous failure, it finds what the earlier call may have made. */
   async create(spec: AgentJobSpec['sandbox']): Promise<void> {
     this.#spec = spec
     const begun = Date.now()
-    const input = { allocationId: this.#allocationId, sandbox: spec }
-    const { sandboxId } = await perform('createSandbox', 'create the sandbox', input)
+    const again = this.#allocationId !== ''
+    this.#allocationId ||= uuid4()
+    const input = { allocationId: this.#allocationId, again, sandbox: spec }
+    const { sandboxId, memoryMb } = await perform('createSandbox', 'create the sandbox', input)
+    this.#allocationId = ''
     this.#sandboxId = sandboxId
+    this.#memoryMb = memoryMb
     this.#become('running')
     this.#journal.record({ type: 'sandboxCreated', sandboxId, ms: Date.now() - begun })
+  }
+
+  /** Another sandbox in place of a lost one, of which nothing is left: it may be there still, but not as it was. */
+  async replace(): Promise<void> {
+    if (!this.#spec) throw new Error('the sandbox was replaced before it was created')
+    if (this.#sandboxId) {
+      await perform('killSandbox', 'kill what is left of the lost sandbox', { sandboxId: this.#sandboxId })
+      this.#become('killed')
+      this.#sandboxId = null
+    }
+    await this.create(this.#spec)
   }
 
   async pause(why: string): Promise<void> {
@@ -67,16 +92,22 @@ export class SandboxLease {
     this.#journal.record({ type: 'sandboxResumed', sandboxId, ms: Date.now() - begun })
   }
 
-  /** The end: killed, or kept paused where the spec asks for it. Safe to call in any state. */
-  async end(failed: boolean, hasWork: boolean): Promise<'killed' | 'kept' | 'none'> {
+  /** Whether the spec asks for the sandbox to stay when the job has ended. */
+  keeps(failed: boolean): boolean {
+    const keep = this.#spec?.keep
+    return keep === 'always' || (keep === 'on-failure' && failed)
+  }
+
+  /** The end: killed, or kept paused. Safe to call in any state. */
+  async end(keep: boolean): Promise<'killed' | 'kept' | 'none'> {
     if (!this.#spec) return 'none'
     if (!this.#sandboxId) {
+      if (!this.#allocationId) return 'none'
       const input = { allocationId: this.#allocationId }
       await perform('killAllocation', 'kill what the create call may have left', input)
       return 'none'
     }
     const { sandboxId } = this.target
-    const keep = hasWork && (this.#spec.keep === 'always' || (this.#spec.keep === 'on-failure' && failed))
     if (keep) {
       if (this.#state === 'running') await this.pause('kept')
       this.#journal.record({ type: 'sandboxKept', sandboxId, ms: 0 })

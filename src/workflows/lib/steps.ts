@@ -3,7 +3,7 @@ import type { CommandStep, Step } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
-import type { SandboxLease } from './lease.ts'
+import type { Workspace } from './workspace.ts'
 
 /** The last feedback, for the steps that run again after a request for changes. */
 export interface Feedback {
@@ -14,14 +14,14 @@ export interface Feedback {
 /** @throws `StepFailed` at the first that exits with anything but 0 */
 export async function runSteps(
   journal: Journal,
-  lease: SandboxLease,
+  workspace: Workspace,
   steps: Step[],
   feedback?: Feedback,
 ): Promise<void> {
   for (const [index, step] of steps.entries()) {
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
     const report = await inJournal(journal, kind, stepName(step), () =>
-      runStep(lease, step, `${journal.round}-${index}`, feedback),
+      runStep(workspace, step, `${journal.round}-${index}`, feedback),
     )
     if (report.exitCode !== 0) throw commandFailure('StepFailed', report)
   }
@@ -30,13 +30,13 @@ export async function runSteps(
 /** @throws `CheckFailed` at the first that exits with anything but 0 */
 export async function runChecks(
   journal: Journal,
-  lease: SandboxLease,
+  workspace: Workspace,
   checks: CommandStep[],
 ): Promise<StepReport[]> {
   const reports: StepReport[] = []
   for (const check of checks) {
     const { output, ...report } = await inJournal(journal, 'check', stepName(check), () =>
-      runCommand(lease, check, 'check'),
+      runCommand(workspace, check, 'check'),
     )
     if (report.exitCode !== 0) throw commandFailure('CheckFailed', { output, ...report })
     reports.push(report)
@@ -45,40 +45,49 @@ export async function runChecks(
 }
 
 function runStep(
-  lease: SandboxLease,
+  workspace: Workspace,
   step: Step,
   place: string,
   feedback?: Feedback,
 ): Promise<CommandResult> {
-  if ('run' in step) return runCommand(lease, step, 'run', feedback)
+  if ('run' in step) return runCommand(workspace, step, 'run', feedback)
   if ('write' in step) {
     const { write: path, content, executable } = step
-    return perform('writeFile', `write: ${path}`, { ...lease.target, path, content, executable })
+    return workspace.change(path, (target) =>
+      perform('writeFile', `write: ${path}`, { ...target, path, content, executable }),
+    )
   }
-  return perform('applyPatch', stepName(step), { ...lease.target, patch: step.patch, patchId: place })
+  const { patch } = step
+  return workspace.change(stepName(step), (target) =>
+    perform('applyPatch', stepName(step), { ...target, patch, patchId: place }),
+  )
 }
 
 function runCommand(
-  lease: SandboxLease,
+  workspace: Workspace,
   step: CommandStep,
   kind: string,
   feedback?: Feedback,
 ): Promise<CommandResult> {
-  return perform(
-    'runCommand',
-    `${kind}: ${stepName(step)}`,
-    {
-      ...lease.target,
-      script: step.run,
-      cwd: step.cwd,
-      envs: {
-        ...step.envs,
-        ...(feedback && { HOLDFAST_FEEDBACK: feedback.text, HOLDFAST_ROUND: String(feedback.round) }),
+  const name = stepName(step)
+  return workspace.run(step, name, (target, key) =>
+    perform(
+      'runCommand',
+      `${kind}: ${name}`,
+      {
+        ...target,
+        key,
+        script: step.run,
+        cwd: step.cwd,
+        envs: {
+          ...step.envs,
+          ...(feedback && { HOLDFAST_FEEDBACK: feedback.text, HOLDFAST_ROUND: String(feedback.round) }),
+        },
+        timeoutMs: step.timeout,
       },
-      timeoutMs: step.timeout,
-    },
-    // The runner ends the command at its time; this is for a worker that doesn't answer any more.
-    { startToCloseTimeout: step.timeout + 10 * 60_000 },
+      // The runner ends the command at its time; this is for a worker that doesn't answer any more.
+      { startToCloseTimeout: step.timeout + 10 * 60_000 },
+    ),
   )
 }
 

@@ -1,0 +1,174 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { Context } from '@temporalio/activity'
+import type { AgentJobSpec } from '../contract/spec.ts'
+import { keyWord } from './lib/blobs/store.ts'
+import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
+import { mapped } from './lib/e2b.ts'
+import { failure } from './lib/failures.ts'
+import { type GitInput, runGit } from './lib/git-command.ts'
+import { FINGERPRINT, RESTORE, SAVE } from './lib/git-scripts.ts'
+import { whileBeating } from './lib/heartbeat.ts'
+import { RUNNER_HOME } from './lib/runner.ts'
+
+/** What the work looks like, by which a resumed sandbox is known to be the one that was paused. */
+export interface Fingerprint {
+  /** The commit checked out. */
+  head: string
+  /** The tree of all that isn't ignored, as git names it. */
+  tree: string
+  /** Written before each pause, read after the resume. */
+  sentinel: string
+}
+
+/** All that a job's work is, outside its sandbox: commits, index, working tree with new files. Ignored files aren't. */
+export interface Checkpoint extends Fingerprint {
+  /** The index, as a tree. */
+  staged: string
+  /** The branch checked out, as a full ref; empty where HEAD is detached. */
+  headRef: string
+  /** Git bundles in the blob store, each on top of those before it, and the commit that each brings. */
+  bundles: { key: string; commit: string }[]
+}
+
+export interface SaveInput extends GitInput {
+  baseCommit: string
+  previous: Checkpoint | null
+  sentinel: string
+}
+
+export interface RestoreInput extends GitInput {
+  repo: AgentJobSpec['repo']
+  baseCommit: string
+  checkpoint: Checkpoint
+}
+
+/** After so many bundles on top of each other, the next one is whole. */
+const MAX_BUNDLES = 8
+/** ms for moving one bundle. */
+const TRANSFER_MS = 30 * 60_000
+/** The same content gives the same commit, whenever and by whomever it is saved. */
+const IDENTITY = {
+  GIT_AUTHOR_NAME: 'Holdfast',
+  GIT_AUTHOR_EMAIL: 'holdfast@localhost',
+  GIT_AUTHOR_DATE: '2000-01-01T00:00:00Z',
+  GIT_COMMITTER_NAME: 'Holdfast',
+  GIT_COMMITTER_EMAIL: 'holdfast@localhost',
+  GIT_COMMITTER_DATE: '2000-01-01T00:00:00Z',
+}
+
+export const checkpointActivities = (deps: ActivityDeps) => ({
+  /**
+   * Saves the work as a git bundle in the blob store and leaves the sentinel in the sandbox. Work that hasn't changed
+   * since the previous checkpoint is not saved again. A second attempt finds the bundle made, and writes it under the same key.
+   *
+   * @throws `BlobStoreUnavailable`
+   */
+  async saveCheckpoint(input: SaveInput): Promise<Checkpoint & { bytes: number }> {
+    const { previous, baseCommit, sentinel } = input
+    const earlier = previous && previous.bundles.length < MAX_BUNDLES ? previous.bundles : []
+    const file = `${RUNNER_HOME}/checkpoint-${earlier.length}.bundle`
+    const { stdout } = await runGit(deps, input, {
+      envs: {
+        ...IDENTITY,
+        SENTINEL: sentinel,
+        FILE: file,
+        REF: `refs/holdfast/checkpoints/${earlier.length}`,
+        KNOWN: previous ? `${previous.head} ${previous.tree} ${previous.staged}` : '',
+        HAVE: [baseCommit, ...earlier.map(({ commit }) => commit)].join(' '),
+      },
+      script: SAVE,
+    })
+    const [head = '', tree = '', staged = '', headRef = '', commit] = stdout.head.trimEnd().split('\n')
+    const now = { head, tree, staged, headRef, sentinel }
+    if (!commit) return { ...now, bundles: previous?.bundles ?? [], bytes: 0 }
+    const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
+    const key = `${checkpointFolder(deps)}${earlier.length}-${commit}.bundle`
+    const { bytes } = await whileBeating(async () => {
+      const content = await mapped(() =>
+        sandbox.files.read(file, { format: 'stream', requestTimeoutMs: TRANSFER_MS }),
+      )
+      return deps.blobs.put(key, Readable.fromWeb(content as ReadableStream))
+    })
+    return { ...now, bundles: [...earlier, { key, commit }], bytes }
+  },
+
+  /**
+   * Makes the repository in a sandbox as the checkpoint has it; ignored files that are there stay. A second attempt does
+   * the same again.
+   *
+   * @throws `BlobMissing`, `BaseCommitGone`, `SandboxDiverged` where the result isn't what was saved, and what
+   * `cloneRepository` throws
+   */
+  async restoreCheckpoint(input: RestoreInput): Promise<void> {
+    const { checkpoint, repo, baseCommit } = input
+    const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
+    const files = checkpoint.bundles.map((_, index) => `${RUNNER_HOME}/restore-${index}.bundle`)
+    await whileBeating(async () => {
+      for (const [index, { key }] of checkpoint.bundles.entries()) {
+        const content = Readable.toWeb(await deps.blobs.get(key)) as globalThis.ReadableStream
+        await mapped(() => sandbox.files.write(files[index]!, content, { requestTimeoutMs: TRANSFER_MS }))
+      }
+    })
+    const result = await runGit(deps, input, {
+      cwd: '/home/user',
+      remote: repo,
+      timeoutMs: 60 * 60_000,
+      accept: [4],
+      envs: {
+        REPOSITORY,
+        URL: repo.url,
+        BASE: repo.base,
+        BASE_COMMIT: baseCommit,
+        DEPTH: repo.depth ? `--depth=${repo.depth}` : '',
+        FILES: files.join(' '),
+        HEAD_REF: checkpoint.headRef,
+        HEAD_COMMIT: checkpoint.head,
+        WORK_TREE: checkpoint.tree,
+        STAGED: checkpoint.staged,
+        SENTINEL: checkpoint.sentinel,
+      },
+      script: RESTORE,
+    })
+    if (result.exitCode === 4)
+      throw failure('BaseCommitGone', `${repo.url} has no commit ${baseCommit} any more`)
+    compare(checkpoint, result.stdout.head)
+  },
+
+  /**
+   * Holds a resumed sandbox against its fingerprint. Reads only.
+   *
+   * @throws `SandboxDiverged` where it is not as it was paused
+   */
+  async verifyResume(input: GitInput & { expected: Fingerprint }): Promise<void> {
+    const { stdout } = await runGit(deps, input, { script: FINGERPRINT })
+    compare(input.expected, stdout.head)
+  },
+
+  /** Deletes all checkpoints of this job. A second attempt finds none, which is success. */
+  async deleteCheckpoints(): Promise<void> {
+    await deps.blobs.deleteAll(checkpointFolder(deps))
+  },
+})
+
+/** Where the checkpoints of this deployment are, a folder for each workflow id. */
+export const checkpointsOf = ({ owner, namespace }: ActivityDeps): string =>
+  `checkpoints/${keyWord(owner)}/${keyWord(namespace)}/`
+
+function checkpointFolder(deps: ActivityDeps): string {
+  const { workflowExecution } = Context.current().info
+  if (!workflowExecution) throw new Error('checkpoints belong to activities of a workflow')
+  const { workflowId, runId } = workflowExecution
+  return `${checkpointsOf(deps)}${keyWord(workflowId)}/${runId}/`
+}
+
+function compare(expected: Fingerprint, output: string): void {
+  const [head, tree, sentinel] = output.trim().split('\n')
+  const differs = [
+    ...(head === expected.head ? [] : [`HEAD is ${head}, was ${expected.head}`]),
+    ...(tree === expected.tree ? [] : [`files are ${tree}, were ${expected.tree}`]),
+    ...(sentinel === expected.sentinel ? [] : ['the sentinel is gone or older']),
+  ]
+  if (differs.length > 0)
+    throw failure('SandboxDiverged', `the sandbox is not as it was: ${differs.join('; ')}`)
+}

@@ -1,0 +1,58 @@
+import { RUNNER_HOME } from './runner.ts'
+
+/** Names the working tree's content as a tree, through an index of its own, so that the user's index stays as it is. */
+export const TREE = `index=$(mktemp -u); cp "$(git rev-parse --git-path index)" "$index" 2>/dev/null || true
+export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
+
+/** Written before each pause, read after the resume. */
+const SENTINEL = `${RUNNER_HOME}/sentinel`
+
+/** Writes the sentinel from `$SENTINEL`. */
+export const WRITE_SENTINEL = `printf %s "$SENTINEL" >${SENTINEL}`
+
+/** Prints HEAD, tree and sentinel, a line each. */
+export const FINGERPRINT = `${TREE}
+git rev-parse HEAD; echo "$tree"; cat ${SENTINEL} || true`
+
+/**
+ * Prints HEAD, tree, index and checked-out branch, a line each; then, unless the first three are `$KNOWN`, the commit of
+ * a bundle made in `$FILE` of all that the commits in `$HAVE` don't reach.
+ */
+export const SAVE = `rm -f ${RUNNER_HOME}/checkpoint-*.bundle
+${WRITE_SENTINEL}
+${TREE}
+head=$(git rev-parse HEAD)
+# An index in the middle of a merge has no tree.
+staged=$(git write-tree 2>/dev/null) || staged=$tree
+printf '%s\\n' "$head" "$tree" "$staged" "$(git symbolic-ref --quiet HEAD || true)"
+[ "$head $tree $staged" != "$KNOWN" ] || exit 0
+index=$(git commit-tree -p "$head" -m index "$staged")
+work=$(git commit-tree -p "$head" -p "$index" -m checkpoint "$tree")
+git update-ref "$REF" "$work"
+set --
+for have in $HAVE; do if git cat-file -e "$have^{commit}" 2>/dev/null; then set -- "$@" "^$have"; fi; done
+git bundle create --quiet "$FILE" "$REF" --branches "$@"
+echo "$work"`
+
+/** Makes the repository as its checkpoint has it, from the remote's base and the bundles in `$FILES`; then as `FINGERPRINT`. */
+export const RESTORE = `if [ ! -d "$REPOSITORY" ]; then
+  rm -rf "$REPOSITORY.partial"
+  git init --quiet "$REPOSITORY.partial"
+  cd "$REPOSITORY.partial"
+  git remote add -t "$BASE" origin "$URL"
+  git fetch --no-tags $DEPTH origin "$BASE_COMMIT" || git fetch --no-tags origin "$BASE"
+  git cat-file -e "$BASE_COMMIT^{commit}" || exit 4
+  git update-ref "refs/remotes/origin/$BASE" "$BASE_COMMIT"
+  mv "$REPOSITORY.partial" "$REPOSITORY"
+fi
+cd "$REPOSITORY"
+for file in $FILES; do
+  git fetch --quiet --no-tags --update-head-ok "$file" '+refs/heads/*:refs/heads/*' '+refs/holdfast/*:refs/holdfast/*'
+done
+if [ -n "$HEAD_REF" ]; then git update-ref "$HEAD_REF" "$HEAD_COMMIT"; git symbolic-ref HEAD "$HEAD_REF"
+else git update-ref --no-deref HEAD "$HEAD_COMMIT"; fi
+git read-tree --reset -u "$WORK_TREE"
+git clean -fdq
+git read-tree "$STAGED"; git update-index -q --refresh || true
+${WRITE_SENTINEL}
+${FINGERPRINT}`

@@ -1,0 +1,13 @@
+import { heartbeat } from '@temporalio/activity'
+
+const EVERY_MS = 2_000
+
+/** Tells Temporal that this worker is alive for as long as the work takes. */
+export async function whileBeating<T>(work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => heartbeat(), EVERY_MS)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
+}

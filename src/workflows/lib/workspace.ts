@@ -1,0 +1,203 @@
+import { uuid4 } from '@temporalio/workflow'
+import type { CommandResult } from '../../contract/job.ts'
+import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
+import type { Checkpoint } from '../../activities/checkpoints.ts'
+import { perform } from './activities.ts'
+import { jobFailure, toReport } from './failures.ts'
+import type { Journal } from './journal.ts'
+import type { SandboxLease } from './lease.ts'
+import { beganNothing, lossOf } from './losses.ts'
+import { Outage } from './outage.ts'
+import { worthPausing } from './pause-policy.ts'
+
+type Target = SandboxLease['target']
+
+/** Sandboxes lost one after the other, with nothing achieved between them, before the job gives up. */
+const MAX_LOSSES = 5
+
+/**
+ * The job's repository in its sandbox. It outlives the sandbox: after each change the work is saved outside, and where a sandbox is
+ * lost, the work is restored in another one and what was interrupted is done again.
+ */
+export class Workspace {
+  baseCommit = ''
+  readonly #journal: Journal
+  readonly #lease: SandboxLease
+  #spec!: AgentJobSpec
+  #checkpoint: Checkpoint | null = null
+  /** Commands that make what checkpoints don't hold, by their text. */
+  readonly #setup = new Map<string, (target: Target) => Promise<CommandResult>>()
+  /** The sandbox is a new one that doesn't have the work yet. */
+  #incomplete = false
+  #losses = 0
+  #keys = 0
+
+  constructor(journal: Journal, lease: SandboxLease) {
+    this.#journal = journal
+    this.#lease = lease
+  }
+
+  /** Bundles in the blob store, in order. */
+  get bundles(): string[] {
+    return this.#checkpoint?.bundles.map(({ key }) => key) ?? []
+  }
+
+  async create(spec: AgentJobSpec): Promise<void> {
+    this.#spec = spec
+    await this.#surviving(() => this.#lease.create(spec.sandbox))
+  }
+
+  async clone(): Promise<void> {
+    await this.#surviving(() => this.#clone())
+  }
+
+  /** Does what leaves the work as it is. May be done again in another sandbox. */
+  read<T>(work: (target: Target) => Promise<T>): Promise<T> {
+    return this.#surviving(() => work(this.#lease.target))
+  }
+
+  /** Does what changes the work, then saves it: after this it isn't lost any more. */
+  change<T>(
+    what: string,
+    work: (target: Target) => Promise<T>,
+    rerun: CommandStep['rerun'] = 'if-interrupted',
+  ): Promise<T> {
+    return this.#surviving(
+      async () => {
+        const result = await work(this.#lease.target)
+        await this.#save(`checkpoint after ${what}`)
+        this.#losses = 0
+        return result
+      },
+      rerun === 'never' && what,
+    )
+  }
+
+  /** A command of the spec. One that ended stays ended, and one that goes on is attached to, in the same sandbox. */
+  async run(
+    step: CommandStep,
+    name: string,
+    run: (target: Target, key: string) => Promise<CommandResult>,
+  ): Promise<CommandResult> {
+    const key = `command-${this.#keys++}`
+    const result = await this.change(name, (target) => run(target, key), step.rerun)
+    if (step.rerun === 'always' && result.exitCode === 0)
+      this.#setup.set(JSON.stringify([step.cwd, step.run]), (target) => run(target, key))
+    return result
+  }
+
+  /** Saves the work, and pauses the sandbox across the wait where that pays. `resume` has to follow before the next use. */
+  async pauseAcross<T>(why: string, expectedMs: number, wait: () => Promise<T>): Promise<T> {
+    const { pauseAfter } = this.#spec.sandbox
+    if (!worthPausing(expectedMs, this.#lease.memoryMb, pauseAfter)) return wait()
+    await this.#surviving(async () => {
+      await this.#save(`checkpoint before the pause: ${why}`)
+      await this.#lease.pause(why)
+    })
+    return wait()
+  }
+
+  /** Resumes a paused sandbox, and makes sure that it is what it was; a running one stays as it is. */
+  async resume(): Promise<void> {
+    await this.#surviving(async () => {
+      if (!this.#lease.paused) return
+      const expected = this.#checkpoint!
+      await this.#lease.resume()
+      await perform('verifyResume', 'verify the resumed sandbox', { ...this.#lease.target, expected })
+      this.#journal.record({ type: 'resumeVerified', head: expected.head })
+    })
+  }
+
+  /** The end: what was saved goes. */
+  async discard(): Promise<void> {
+    if (this.#checkpoint) await perform('deleteCheckpoints', 'delete the checkpoints')
+  }
+
+  async #clone(): Promise<void> {
+    const { repo, branch } = this.#spec
+    const cloned = await perform('cloneRepository', `clone ${repo.url}`, {
+      ...this.#lease.target,
+      repo,
+      branch,
+    })
+    this.baseCommit = cloned.baseCommit
+  }
+
+  async #save(summary: string): Promise<void> {
+    const { bytes, ...checkpoint } = await perform('saveCheckpoint', summary, {
+      ...this.#lease.target,
+      baseCommit: this.baseCommit,
+      previous: this.#checkpoint,
+      sentinel: uuid4(),
+    })
+    this.#checkpoint = checkpoint
+    if (bytes > 0) this.#journal.record({ type: 'checkpointed', head: checkpoint.head, bytes })
+  }
+
+  /** @param once what must not be done again where it may have begun */
+  async #surviving<T>(work: () => Promise<T>, once: string | false = false): Promise<T> {
+    let mayHaveBegun = false
+    let lost = false
+    const outage = new Outage(this.#journal)
+    for (;;)
+      try {
+        if (lost) await this.#lease.replace()
+        if (lost) this.#incomplete = true
+        lost = false
+        if (this.#incomplete) await this.#restore()
+        mayHaveBegun = false
+        const result = await work()
+        outage.over()
+        return result
+      } catch (error) {
+        const loss = lossOf(error)
+        if (loss === 'final') throw error
+        mayHaveBegun ||= !beganNothing(error)
+        if (loss === 'outage') await outage.sitOut(error)
+        else {
+          if (++this.#losses > MAX_LOSSES) throw error
+          const { sandboxId } = this.#lease.use
+          this.#journal.record({ type: 'sandboxLost', sandboxId, failure: toReport(error) })
+          if (once && mayHaveBegun)
+            throw jobFailure(
+              'OutcomeUnknown',
+              `the sandbox was lost while "${once}" ran, which must not run twice`,
+            )
+          lost = true
+        }
+      }
+  }
+
+  /** Brings the work as it was last saved into a new sandbox. */
+  async #restore(): Promise<void> {
+    const begun = Date.now()
+    const checkpoint = this.#checkpoint
+    if (!checkpoint) {
+      if (this.baseCommit) await this.#clone()
+      this.#incomplete = false
+      return
+    }
+    const restore = (summary: string): Promise<void> =>
+      perform('restoreCheckpoint', summary, {
+        ...this.#lease.target,
+        repo: this.#spec.repo,
+        baseCommit: this.baseCommit,
+        checkpoint,
+      })
+    await restore('restore the work from its checkpoint')
+    for (const run of this.#setup.values()) {
+      const { exitCode } = await run(this.#lease.target)
+      if (exitCode !== 0)
+        throw jobFailure('StepFailed', `a step that runs again in a restored sandbox exited with ${exitCode}`)
+    }
+    if (this.#setup.size > 0) await restore('restore the files that the repeated steps touched')
+    this.#incomplete = false
+    const { sandboxId } = this.#lease.target
+    this.#journal.record({
+      type: 'sandboxRestored',
+      sandboxId,
+      head: checkpoint.head,
+      ms: Date.now() - begun,
+    })
+  }
+}

@@ -1,0 +1,103 @@
+import { Sandbox } from 'e2b'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Job } from '../../src/index.ts'
+import { allEvents, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
+
+let holdfast: Holdfast
+beforeAll(async () => {
+  holdfast = await startHoldfast()
+  await holdfast.startWorker()
+})
+afterAll(() => holdfast.stop())
+
+async function killSandbox(job: Job): Promise<void> {
+  const { sandboxId } = (await job.status()).sandbox
+  expect(await Sandbox.kill(sandboxId!, holdfast.sandboxes.connection)).toBe(true)
+}
+
+test('a sandbox killed under a command: the work is restored in another one, and the result is the same', async () => {
+  const steps = [
+    { write: 'tool.sh', content: '#!/bin/sh\necho tool\n', executable: true },
+    { run: 'mkdir -p ignored && echo x >ignored/dependency', rerun: 'always' as const, name: 'install' },
+    {
+      run: 'echo "ignored/" >.gitignore; git add .gitignore; git commit -qm "Ignore" .gitignore; echo staged >staged; git add staged',
+      envs: {
+        GIT_AUTHOR_NAME: 'a',
+        GIT_AUTHOR_EMAIL: 'a@b.invalid',
+        GIT_COMMITTER_NAME: 'a',
+        GIT_COMMITTER_EMAIL: 'a@b.invalid',
+      },
+    },
+    {
+      run: 'echo begun; echo one >>lines; sleep 3; cat ignored/dependency; git status --short',
+      name: 'slow',
+    },
+    { run: './tool.sh >made; echo two >>lines' },
+  ]
+  const calm = await holdfast.spec({ steps })
+  const undisturbed = await (await holdfast.jobs.submit(calm)).result()
+  const spec = await holdfast.spec({ steps })
+  const job = await holdfast.jobs.submit(spec)
+  for await (const event of job.events()) if (event.type === 'stepStarted' && event.name === 'slow') break
+  await untilPrinted(job, 'begun')
+  await killSandbox(job)
+  const result = await job.result()
+  const treeOf = (url: string): Promise<string> => holdfast.repository(url).show('holdfast/work^{tree}')
+  expect(result.outcome).toBe('completed')
+  const repository = holdfast.repository(spec.repo.url)
+  expect(await repository.show(`${result.commit}:lines`)).toBe('one\ntwo')
+  expect(await repository.show(`${result.commit}:made`)).toBe('tool')
+  expect(await treeOf(spec.repo.url)).toBe(await treeOf(calm.repo.url))
+  expect(result.diff).toEqual(undisturbed.diff)
+  const events = await allEvents(job)
+  expect(events.filter(({ type }) => type === 'sandboxLost')).toHaveLength(1)
+  expect(events.filter(({ type }) => type === 'sandboxRestored')).toHaveLength(1)
+  expect(events.find((event) => event.type === 'stepFinished' && event.name === 'slow')).toMatchObject({
+    output: expect.stringContaining('A  staged'),
+  })
+  expect(await holdfast.listSandboxes()).toEqual([])
+  expect(await holdfast.listBlobs()).toEqual([])
+})
+
+test('a sandbox that vanished during the review comes back from its checkpoint after the approval', async () => {
+  const spec = await holdfast.spec({ review: { required: true } })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  await killSandbox(job)
+  await job.approve({ by: 'the test' })
+  const { commit, remoteHead } = await job.result()
+  expect(remoteHead).toBe(commit)
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:NOTES.md`)).toBe('made by a job')
+})
+
+test('a sandbox that comes back without its files is replaced, and the events say so', async () => {
+  const spec = await holdfast.spec({ review: { required: true } })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const sandbox = await Sandbox.connect(
+    (await job.status()).sandbox.sandboxId!,
+    holdfast.sandboxes.connection,
+  )
+  await sandbox.files.remove('/home/user/repo/NOTES.md')
+  await sandbox.pause()
+  await job.approve({ by: 'the test' })
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:NOTES.md`)).toBe('made by a job')
+  expect(await eventOf(job, 'sandboxLost')).toMatchObject({ failure: { type: 'SandboxDiverged' } })
+})
+
+test('a command that must never run twice ends the job as OutcomeUnknown when its sandbox is lost under it', async () => {
+  const steps = [{ run: 'echo begun; sleep 60', rerun: 'never' as const }]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
+  await eventOf(job, 'stepStarted')
+  await untilPrinted(job, 'begun')
+  await killSandbox(job)
+  await expect(job.result()).rejects.toMatchObject({ type: 'OutcomeUnknown' })
+})
+
+test('a failed job keeps its work as bundles that git can fetch', async () => {
+  const spec = await holdfast.spec({ checks: [{ run: 'false' }] })
+  const job = await holdfast.jobs.submit(spec)
+  const error = (await job.result().catch((error: unknown) => error)) as { report: { checkpoint: string[] } }
+  expect(error.report.checkpoint).toHaveLength(1)
+})
