@@ -13,6 +13,8 @@ export interface ServerConfig {
   isolation: 'bubblewrap' | 'none'
   /** `host:port` pairs. */
   allowHostLoopback: string[]
+  /** Tests may make things go wrong. */
+  faults: boolean
   apiKey: string | undefined
   /** For sandboxes without isolation, which see the host's programs. */
   path: string
@@ -48,6 +50,7 @@ export function readConfig(argv: string[]): ServerConfig {
       hostPort,
       [],
     )
+    .option('--faults', 'let things be made to go wrong, for tests only', false)
     .parse(argv)
     .opts()
   return { ...options, apiKey: apiKey === '' ? undefined : apiKey, path }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { pino } from 'pino'
 import { readConfig, type ServerConfig } from './config.ts'
 import { apiKey, lockDataDir } from './data-dir.ts'
+import { ArmedFaults } from './faults/armed.ts'
 import { closeInherited } from './inherited.ts'
 import { provideInterpreter } from './interpreter/environment.ts'
 import { bubblewrap } from './isolation/bubblewrap.ts'
@@ -24,7 +25,10 @@ async function main(): Promise<void> {
   await layout.prepare()
   await lockDataDir(layout.dir)
   const [driver, envdScript] = await Promise.all([isolation(config, layout), bundleEnvd(layout.program)])
-  const registry = new Registry({ layout, driver, envdScript, hostLoopback: config.allowHostLoopback, log })
+  const faults = config.faults ? new ArmedFaults() : undefined
+  if (faults) log.warn('--faults: whoever has the API key can make things go wrong; for tests only')
+  const hostLoopback = config.allowHostLoopback
+  const registry = new Registry({ layout, driver, envdScript, hostLoopback, log, faults })
   await registry.recover()
   const key = await apiKey(layout.dir, config.apiKey)
   const { server, url } = await startServer({
@@ -32,6 +36,7 @@ async function main(): Promise<void> {
     apiKey: key,
     isolation: driver.kind,
     port: config.port,
+    faults,
     log,
   })
   announce(config, { apiUrl: url, sandboxUrl: url, apiKey: key, isolation: driver.kind })

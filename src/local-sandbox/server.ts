@@ -1,9 +1,12 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { withFaults } from './faults/apply.ts'
+import type { ArmedFaults } from './faults/armed.ts'
+import { faultRoutes } from './faults/routes.ts'
 import { sendJson } from './http.ts'
-import { classify } from './proxy/classify.ts'
+import { classify, type Destination } from './proxy/classify.ts'
 import { SandboxProxy } from './proxy/sandbox-proxy.ts'
 import { handleControl } from './rest/control.ts'
 import { controlRoutes } from './rest/routes.ts'
@@ -15,6 +18,8 @@ export interface ServerOptions {
   isolation: string
   port: number
   log: Logger
+  /** Undefined unless the server was started for it. */
+  faults: ArmedFaults | undefined
 }
 
 // Clients pool connections, and fail when a server drops an idle one first. envd's own figure.
@@ -22,13 +27,13 @@ const keepAliveMs = 640_000
 
 /** The one HTTP port: control API, envd and user ports. Throws with the remedy where the port is taken. */
 export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
-  const { registry, log, apiKey, isolation } = options
+  const { registry, log, apiKey, isolation, faults } = options
   const proxy = new SandboxProxy(registry)
-  const control = { routes: controlRoutes(registry, log), apiKey, isolation, log }
+  const routes = { ...controlRoutes(registry, log), ...faultRoutes(faults) }
+  const control = { routes, apiKey, health: { isolation, faults: faults && 'on' }, log }
   const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 })
 
-  server.on('request', (request, response) => {
-    const destination = classify(request.method ?? '', request.url ?? '/', request.headers)
+  const answer = (destination: Destination, request: IncomingMessage, response: ServerResponse) => {
     switch (destination.kind) {
       case 'control':
         return void handleControl(control, request, response)
@@ -39,6 +44,12 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
       case 'bad':
         return sendJson(response, 400, { code: 400, message: destination.message })
     }
+  }
+  server.on('request', (request, response) => {
+    const destination = classify(request.method ?? '', request.url ?? '/', request.headers)
+    const next = () => answer(destination, request, response)
+    if (faults) void withFaults({ faults, registry, log }, destination, request, response, next)
+    else next()
   })
   server.on('upgrade', (request, client, head) => {
     const destination = classify(request.method ?? '', request.url ?? '/', request.headers)

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Sandbox } from 'e2b'
+import type { z } from 'zod'
+import type { fault } from '../../src/local-sandbox/faults/fault.ts'
 
 export interface SandboxServerOptions {
   /** Further arguments, for example `['--allow-host-loopback', '127.0.0.1:3000']`. */
@@ -14,6 +16,8 @@ export interface SandboxServerOptions {
   /** An open file that the server inherits, as from a careless shell. */
   inherit?: number
 }
+
+export type FaultToArm = z.input<typeof fault>
 
 /** The real local sandbox server in a process of its own, on a free port, with a data directory of its own. */
 export interface SandboxServer {
@@ -24,6 +28,13 @@ export interface SandboxServer {
   pid: number
   /** Connection options for the SDK. */
   connection: { apiUrl: string; sandboxUrl: string; apiKey: string }
+  /** Makes things go wrong; only with `--faults` among the arguments. */
+  faults: {
+    arm(fault: FaultToArm): Promise<void>
+    /** How often each fault has fired, in the order they were armed. */
+    fired(): Promise<number[]>
+    clear(): Promise<void>
+  }
   /** What the server has logged so far. */
   log(): string
   /** Kills all sandboxes, ends the server, removes its data. */
@@ -83,8 +94,15 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
   const server = {
     dataDir,
     log: () => log,
+    faults: {
+      arm: async (fault) => void (await callFaults(server, 'POST', fault)),
+      fired: async () =>
+        ((await (await callFaults(server, 'GET')).json()) as { fired: number }[]).map(({ fired }) => fired),
+      clear: async () => void (await callFaults(server, 'DELETE')),
+    },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) await server.restart()
+      if (options.args?.includes('--faults')) await server.faults.clear()
       await killAll(server.connection)
       await end('SIGTERM')
       await rm(dataDir, { recursive: true, force: true })
@@ -102,6 +120,14 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
     throw error
   }
   return server
+}
+
+async function callFaults({ apiUrl, apiKey }: SandboxServer, method: string, fault?: FaultToArm) {
+  const headers = { 'x-api-key': apiKey, 'content-type': 'application/json' }
+  const body = fault ? { body: JSON.stringify(fault) } : {}
+  const answer = await fetch(`${apiUrl}/__faults`, { method, headers, ...body })
+  if (!answer.ok) throw new Error(`${method} /__faults: ${answer.status} ${await answer.text()}`)
+  return answer
 }
 
 async function killAll(connection: SandboxServer['connection']): Promise<void> {

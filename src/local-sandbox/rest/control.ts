@@ -8,7 +8,7 @@ export interface ControlOptions {
   routes: Routes
   apiKey: string
   /** Told by `/health`. */
-  isolation: string
+  health: Record<string, unknown>
   log: Logger
 }
 
@@ -21,7 +21,7 @@ export async function handleControl(
   const url = new URL(request.url ?? '/', 'http://server')
   try {
     if (request.method === 'GET' && url.pathname === '/health')
-      return sendJson(response, 200, { status: 'ok', isolation: options.isolation })
+      return sendJson(response, 200, { status: 'ok', ...options.health })
     const key = request.headers['x-api-key']
     if (typeof key !== 'string' || !equal(key, options.apiKey))
       throw new HttpError(

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { EgressPolicy } from '../egress/policy.ts'
 import { startEgressProxy } from '../egress/proxy.ts'
+import type { ArmedFaults } from '../faults/armed.ts'
 import type { IsolationDriver } from '../isolation/driver.ts'
 import { freeze, isAlive, thaw, type ProcessHandle } from '../isolation/processes.ts'
 import type { Layout } from './layout.ts'
@@ -19,6 +20,8 @@ export interface Host {
   /** `host:port` pairs of this host that sandboxes may reach. */
   hostLoopback: string[]
   log: Logger
+  /** For tests: undefined unless the server was started for it. */
+  faults: ArmedFaults | undefined
 }
 
 /** The processes of one sandbox, its egress proxy and the way to its envd. It keeps no records. */

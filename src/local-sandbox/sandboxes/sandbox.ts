@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { Socket } from 'node:net'
 import { conflict, notFound } from '../errors.ts'
 import { createExclusive } from '../exclusive.ts'
+import { keepHome, loseFiles } from '../faults/lose-files.ts'
 import { Machine, type Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
 import type { RecordStore } from './store.ts'
@@ -165,9 +166,13 @@ export class Sandbox {
     const process = this.record.process!
     await this.#save({ state: 'pausing', stoppedBefore: memory ? this.machine.stopped(process) : [] })
     this.#cut()
-    if (memory) return this.#freeze()
-    await this.machine.kill(process)
-    await this.#save({ state: 'paused', process: undefined })
+    if (memory) await this.#freeze()
+    else {
+      await this.machine.kill(process)
+      await this.#save({ state: 'paused', process: undefined })
+    }
+    const { faults, layout } = this.#host
+    if (faults?.has('loseFiles', this.id)) await keepHome(layout.folders(this.id))
   }
 
   async #freeze(): Promise<void> {
@@ -178,6 +183,8 @@ export class Sandbox {
   async #resume(seconds: number, memory: boolean): Promise<void> {
     const { process, stoppedBefore } = this.record
     const now = new Date().toISOString()
+    const { faults, layout } = this.#host
+    if (faults?.take({ kind: 'resume', sandboxId: this.id }).length) await loseFiles(layout.folders(this.id))
     if (memory && this.machine.isAlive(process)) {
       this.machine.thaw(process, stoppedBefore)
       await this.#save({ state: 'running', stoppedBefore: [], startedAt: now, endAt: endIn(seconds) })
