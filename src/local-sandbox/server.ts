@@ -9,6 +9,7 @@ import { sendJson } from './http.ts'
 import { classify, type Destination } from './proxy/classify.ts'
 import { SandboxProxy } from './proxy/sandbox-proxy.ts'
 import { handleControl } from './rest/control.ts'
+import { observationRoutes } from './rest/observation-routes.ts'
 import { controlRoutes } from './rest/routes.ts'
 import type { Registry } from './sandboxes/registry.ts'
 
@@ -29,7 +30,7 @@ const keepAliveMs = 640_000
 export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
   const { registry, log, apiKey, isolation, faults } = options
   const proxy = new SandboxProxy(registry)
-  const routes = { ...controlRoutes(registry, log), ...faultRoutes(faults) }
+  const routes = { ...controlRoutes(registry, log), ...observationRoutes(registry), ...faultRoutes(faults) }
   const control = { routes, apiKey, health: { isolation, faults: faults && 'on' }, log }
   const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 })
 

@@ -14,6 +14,8 @@ export interface SandboxFolders {
   egress: string
   bootId: string
   log: string
+  /** What happened to the sandbox, for clients. */
+  events: string
   /** What the isolation tool tells of the processes it started. */
   info: string
 }

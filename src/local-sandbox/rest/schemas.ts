@@ -39,6 +39,20 @@ export const networkBody = network
   .omit({ allowPublicTraffic: true, maskRequestHost: true })
   .extend({ allow_internet_access: z.boolean().optional() })
 
+const unixTime = z.coerce.number().min(0).optional()
+export const metricsQuery = z.object({ start: unixTime, end: unixTime })
+
+const logsLimit = z.coerce.number().int().min(0).max(1000).optional()
+export const logsQuery = z.object({
+  cursor: unixTime,
+  direction: z.enum(['forward', 'backward']).optional(),
+  level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
+  limit: logsLimit,
+  search: z.string().max(256).optional(),
+})
+export type LogsQuery = z.infer<typeof logsQuery>
+export const oldLogsQuery = z.object({ start: unixTime, limit: logsLimit })
+
 export const listQuery = z.object({
   metadata: z.string().optional(),
   state: z

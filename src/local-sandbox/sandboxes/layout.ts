@@ -58,6 +58,7 @@ export class Layout {
       egress,
       bootId: join(root, 'boot-id'),
       log: join(root, 'envd.log'),
+      events: join(root, 'events.log'),
       info: join(root, 'info.json'),
     }
   }

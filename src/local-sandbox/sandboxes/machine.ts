@@ -10,6 +10,8 @@ import type { ArmedFaults } from '../faults/armed.ts'
 import type { IsolationDriver } from '../isolation/driver.ts'
 import { freeze, isAlive, thaw, type ProcessHandle } from '../isolation/processes.ts'
 import type { Layout } from './layout.ts'
+import { Sampler } from './sampler.ts'
+import type { SandboxLog } from './sandbox-log.ts'
 
 /** What all sandboxes of a server share. */
 export interface Host {
@@ -30,13 +32,16 @@ export class Machine {
   /** envd's socket, for requests. */
   readonly socketPath: string
   agent = new Agent({ keepAlive: true })
+  readonly metrics = new Sampler(() => ({ socketPath: this.socketPath, agent: this.agent }))
   #host: Host
+  #log: SandboxLog
   #policy: () => EgressPolicy
   #egress: Server | undefined
   #lifeline: Socket | undefined
 
-  constructor(host: Host, sandboxId: string, policy: () => EgressPolicy) {
+  constructor(host: Host, sandboxId: string, log: SandboxLog, policy: () => EgressPolicy) {
     this.#host = host
+    this.#log = log
     this.#policy = policy
     this.sandboxId = sandboxId
     this.socketPath = host.layout.socket(sandboxId)
@@ -83,6 +88,7 @@ export class Machine {
     })
     await once(lifeline, 'connect').catch(() => undefined)
     if (!isAlive(handle)) lifeline.destroy()
+    this.metrics.start()
   }
 
   isAlive(handle: ProcessHandle | undefined): handle is ProcessHandle {
@@ -118,18 +124,18 @@ export class Machine {
 
   // Connections of before a pause are of no use after it.
   #disconnect(): void {
+    this.metrics.stop()
     this.agent.destroy()
     this.agent = new Agent({ keepAlive: true })
   }
 
   async #listen(): Promise<void> {
     if (this.#egress) return
-    const { layout, hostLoopback, log } = this.#host
+    const { layout, hostLoopback } = this.#host
     this.#egress = await startEgressProxy(join(layout.folders(this.sandboxId).egress, 'egress.sock'), {
       policy: this.#policy,
       hostLoopback,
-      onRefused: (host, port, reason) =>
-        log.info({ sandboxId: this.sandboxId, host, port, reason }, 'egress refused'),
+      onRefused: (host, port, reason) => this.#log.info('egress refused', { host, port, reason }),
     })
   }
 

@@ -5,6 +5,7 @@ import { createExclusive } from '../exclusive.ts'
 import { keepHome, loseFiles } from '../faults/lose-files.ts'
 import { Machine, type Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
+import { SandboxLog } from './sandbox-log.ts'
 import type { RecordStore } from './store.ts'
 
 // setTimeout's limit; a later end is looked at again then.
@@ -16,6 +17,7 @@ const minAutoResumeSeconds = 300
 export class Sandbox {
   record: SandboxRecord
   readonly machine: Machine
+  readonly log: SandboxLog
   #host: Host
   #store: RecordStore
   #forget: () => void
@@ -30,7 +32,9 @@ export class Sandbox {
     this.#host = host
     this.#store = store
     this.#forget = forget
-    this.machine = new Machine(host, record.sandboxID, () => ({
+    const sandboxId = record.sandboxID
+    this.log = new SandboxLog(host.log.child({ sandboxId }), host.layout.folders(sandboxId).events)
+    this.machine = new Machine(host, sandboxId, this.log, () => ({
       allowInternetAccess: this.record.allowInternetAccess ?? true,
       allowOut: this.record.network.allowOut ?? [],
       denyOut: this.record.network.denyOut ?? [],
@@ -48,7 +52,10 @@ export class Sandbox {
 
   /** First start of a new one. */
   start(): Promise<void> {
-    return this.#change(() => this.#boot())
+    return this.#change(async () => {
+      await this.#boot()
+      this.log.info('sandbox created', { template: this.record.templateID, endAt: this.record.endAt })
+    })
   }
 
   /** Takes over what an earlier server left: goes on, stays paused, or finishes what that one was at. */
@@ -57,14 +64,14 @@ export class Sandbox {
       const { process, state } = this.record
       const alive = this.machine.isAlive(process)
       if (state === 'starting' || (!alive && state === 'running')) {
-        this.#host.log.warn({ sandboxId: this.id, state }, 'sandbox lost: its processes have gone')
+        this.log.warn('sandbox lost: its processes have gone', { state })
         return this.#remove()
       }
       if (!alive) return this.#save({ state: 'paused', process: undefined })
       await this.machine.adopt()
       if (state === 'running') await this.#open()
       else await this.#freeze()
-      this.#host.log.info({ sandboxId: this.id, state: this.record.state }, 'sandbox taken over')
+      this.log.info('sandbox taken over by a new server', { state: this.record.state })
     })
   }
 
@@ -85,6 +92,7 @@ export class Sandbox {
         return false
       }
       await this.#resume(seconds, memory)
+      this.log.info('sandbox resumed', { endAt: this.record.endAt })
       return true
     })
   }
@@ -155,7 +163,7 @@ export class Sandbox {
   // A paused one keeps its disk, so it can still be resumed from that.
   async #ended(pid: number): Promise<void> {
     if (this.record.process?.pid !== pid) return
-    this.#host.log.warn({ sandboxId: this.id }, 'sandbox ended by itself: its envd has gone')
+    this.log.warn('sandbox ended by itself: its envd has gone')
     if (this.record.state === 'running') return this.#remove()
     await this.machine.kill(this.record.process)
     await this.#save({ process: undefined })
@@ -171,6 +179,7 @@ export class Sandbox {
       await this.machine.kill(process)
       await this.#save({ state: 'paused', process: undefined })
     }
+    this.log.info('sandbox paused', { memory })
     const { faults, layout } = this.#host
     if (faults?.has('loseFiles', this.id)) await keepHome(layout.folders(this.id))
   }
@@ -190,7 +199,7 @@ export class Sandbox {
       await this.#save({ state: 'running', stoppedBefore: [], startedAt: now, endAt: endIn(seconds) })
       return this.#open()
     }
-    this.#host.log.info({ sandboxId: this.id }, 'sandbox resumes from its disk: no memory of its processes')
+    this.log.info('sandbox resumes from its disk: no memory of its processes')
     await this.machine.kill(process)
     await this.#save({ process: undefined, startedAt: now, endAt: endIn(seconds) })
     await this.#boot()
@@ -200,6 +209,7 @@ export class Sandbox {
     clearTimeout(this.#timer)
     this.#state = 'killing'
     this.#cut()
+    this.log.info('sandbox killed')
     await this.machine.kill(this.record.process)
     await this.#host.layout.discard(this.id)
     await this.#store.remove(this.id)
@@ -232,12 +242,10 @@ export class Sandbox {
       if (this.record.state !== 'running') return
       if (Date.parse(this.record.endAt) > Date.now()) return this.#armTimer()
       const { autoPause, autoPauseMemory } = this.record
-      this.#host.log.info({ sandboxId: this.id, autoPause }, 'sandbox reached its timeout')
+      this.log.info('sandbox reached its timeout', { autoPause })
       if (autoPause) await this.#pause(autoPauseMemory)
       else await this.#remove()
-    }).catch((error: Error) =>
-      this.#host.log.error({ sandboxId: this.id, error: error.message }, 'expiry failed'),
-    )
+    }).catch((error: Error) => this.log.error('expiry failed', { error: error.message }))
   }
 
   async #save(changes: Partial<SandboxRecord>): Promise<void> {
