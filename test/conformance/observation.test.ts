@@ -11,7 +11,7 @@ afterAll(() => server.stop())
 const create = (options = {}) => Sandbox.create({ ...server.connection, timeoutMs: 120_000, ...options })
 const get = async (path: string) => {
   const answer = await fetch(`${server.apiUrl}${path}`, { headers: { 'x-api-key': server.apiKey } })
-  return { status: answer.status, body: (await answer.json()) as unknown }
+  return { status: answer.status, body: await answer.json() }
 }
 
 interface Entry {
