@@ -12,6 +12,7 @@ import { makeEtc, provideNode } from './isolation/rootfs.ts'
 import { bundleEnvd } from './program.ts'
 import { Layout } from './sandboxes/layout.ts'
 import { Registry } from './sandboxes/registry.ts'
+import { Templates } from './templates/templates.ts'
 import { startServer } from './server.ts'
 
 // The program: E2B's protocol on one local port.
@@ -29,10 +30,12 @@ async function main(): Promise<void> {
   if (faults) log.warn('--faults: whoever has the API key can make things go wrong; for tests only')
   const hostLoopback = config.allowHostLoopback
   const registry = new Registry({ layout, driver, envdScript, hostLoopback, log, faults })
-  await registry.recover()
+  const templates = new Templates(layout.templates)
+  await Promise.all([registry.recover(), templates.load()])
   const key = await apiKey(layout.dir, config.apiKey)
   const { server, url } = await startServer({
     registry,
+    templates,
     apiKey: key,
     isolation: driver.kind,
     port: config.port,

@@ -8,13 +8,17 @@ import { faultRoutes } from './faults/routes.ts'
 import { sendJson } from './http.ts'
 import { classify, type Destination } from './proxy/classify.ts'
 import { SandboxProxy } from './proxy/sandbox-proxy.ts'
-import { handleControl } from './rest/control.ts'
+import { createControl } from './rest/control.ts'
 import { observationRoutes } from './rest/observation-routes.ts'
 import { controlRoutes } from './rest/routes.ts'
+import { snapshotRoutes } from './rest/snapshot-routes.ts'
+import { templateRoutes } from './rest/template-routes.ts'
 import type { Registry } from './sandboxes/registry.ts'
+import type { Templates } from './templates/templates.ts'
 
 export interface ServerOptions {
   registry: Registry
+  templates: Templates
   apiKey: string
   isolation: string
   port: number
@@ -30,14 +34,22 @@ const keepAliveMs = 640_000
 export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
   const { registry, log, apiKey, isolation, faults } = options
   const proxy = new SandboxProxy(registry)
-  const routes = { ...controlRoutes(registry, log), ...observationRoutes(registry), ...faultRoutes(faults) }
-  const control = { routes, apiKey, health: { isolation, faults: faults && 'on' }, log }
+  const { templates } = options
+  const routes = {
+    ...controlRoutes(registry, templates),
+    ...snapshotRoutes(registry, templates, log),
+    ...templateRoutes(registry, templates),
+    ...observationRoutes(registry),
+    ...faultRoutes(faults),
+  }
+  const health = { isolation, snapshots: 'disk', faults: faults && 'on' }
+  const control = createControl({ routes, apiKey, health, log })
   const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 })
 
   const answer = (destination: Destination, request: IncomingMessage, response: ServerResponse) => {
     switch (destination.kind) {
       case 'control':
-        return void handleControl(control, request, response)
+        return void control(request, response)
       case 'sandbox':
         return void proxy.handle(destination.sandboxId, destination.port, request, response)
       case 'signed-file':

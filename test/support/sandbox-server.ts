@@ -69,7 +69,7 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
     const lines = createInterface({ input: child.stdout! })
     const [line] = (await Promise.race([
       once(lines, 'line'),
-      once(child, 'exit').then(() => [undefined]),
+      once(child, 'close').then(() => [undefined]),
     ])) as [string?]
     if (line === undefined) throw new Error(`the sandbox server didn't start: ${log}`)
     const { apiUrl, sandboxUrl, apiKey } = JSON.parse(line) as Record<

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { copyFolder } from '../sandboxes/copy.ts'
+import { copyFolder } from '../sandboxes/disk.ts'
 
 // Homes as they were at the last pause and the one before, in the sandbox's folder.
 const last = 'home-at-pause'

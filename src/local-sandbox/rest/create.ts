@@ -2,13 +2,20 @@ import type { z } from 'zod'
 import { checkPolicy } from '../egress/policy.ts'
 import { badRequest } from '../errors.ts'
 import type { NewSandbox } from '../sandboxes/registry.ts'
+import type { Origin } from '../templates/templates.ts'
 import type { newSandbox } from './schemas.ts'
+
+export const defaultSeconds = 300
 
 /** A day: the longest that E2B's larger plan gives. */
 export const maxTimeoutSeconds = 24 * 3600
 
 /** What a create call asks for, with the defaults; throws HttpError 400 where it can't be had. */
-export function parseCreate(body: z.infer<typeof newSandbox>, defaultSeconds: number): NewSandbox {
+export function parseCreate(
+  body: z.infer<typeof newSandbox>,
+  defaultTimeout: number,
+  origin: Pick<Origin, 'templateID' | 'alias' | 'envVars'>,
+): NewSandbox {
   const autoPause = body.autoPause ?? false
   const autoResume = body.autoResume?.enabled ?? false
   if (body.autoPauseMemory === false && !autoPause)
@@ -16,10 +23,11 @@ export function parseCreate(body: z.infer<typeof newSandbox>, defaultSeconds: nu
   if (body.autoPauseMemory === false && autoResume)
     throw badRequest('autoResume: needs memory to resume; leave it out or set autoPauseMemory to true')
   const wish: NewSandbox = {
-    templateID: body.templateID,
-    timeout: checkTimeout(body.timeout ?? defaultSeconds),
+    templateID: origin.templateID,
+    alias: origin.alias,
+    timeout: checkTimeout(body.timeout ?? defaultTimeout),
     metadata: body.metadata ?? {},
-    envVars: body.envVars ?? {},
+    envVars: { ...origin.envVars, ...body.envVars },
     autoPause,
     autoPauseMemory: body.autoPauseMemory ?? true,
     autoResume,

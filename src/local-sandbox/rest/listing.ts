@@ -2,7 +2,7 @@ import { badRequest } from '../errors.ts'
 import type { SandboxRecord } from '../sandboxes/record.ts'
 import type { ListQuery } from './schemas.ts'
 
-type Listed = Pick<SandboxRecord, 'sandboxID' | 'templateID' | 'startedAt' | 'metadata'> & {
+type Listed = Pick<SandboxRecord, 'sandboxID' | 'templateID' | 'alias' | 'startedAt' | 'metadata'> & {
   state: 'running' | 'paused'
 }
 
@@ -20,7 +20,7 @@ export function listPage<T extends Listed>(all: T[], query: ListQuery): Page<T> 
   const wanted = parseMetadata(query.metadata)
   const matching = all
     .filter(({ state }) => query.state?.includes(state) ?? true)
-    .filter(({ templateID }) => query.template === undefined || templateID === query.template)
+    .filter(({ templateID, alias }) => [undefined, templateID, alias].includes(query.template))
     .filter(
       ({ startedAt }) =>
         query.startedAfter === undefined || Date.parse(startedAt) >= Date.parse(query.startedAfter),

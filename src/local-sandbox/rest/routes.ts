@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Logger } from 'pino'
 import { HttpError, sendJson } from '../http.ts'
 import { endIn } from '../sandboxes/sandbox.ts'
 import type { Registry } from '../sandboxes/registry.ts'
+import type { Templates } from '../templates/templates.ts'
 import { check, readBody } from './body.ts'
-import { checkNetwork, checkTimeout, parseCreate } from './create.ts'
+import { checkNetwork, checkTimeout, defaultSeconds, parseCreate } from './create.ts'
 import { listPage } from './listing.ts'
 import {
   connectBody,
@@ -23,21 +23,25 @@ export interface Call {
   query: URLSearchParams
   /** Sandbox id of the path. */
   id: string
+  /** Named parts of the path. */
+  params: Record<string, string | undefined>
 }
 
 export type Routes = Record<string, (call: Call) => Promise<void>>
 
-const defaultSeconds = 300
 const defaultSecondsOfOldPath = 15
 const minRefreshSeconds = 15
 
-/** The control API, `METHOD path` to what it does. */
-export function controlRoutes(registry: Registry, log: Logger): Routes {
+/** Sandboxes and what happens to them, `METHOD path` to what it does. */
+export function controlRoutes(registry: Registry, templates: Templates): Routes {
   const create = async ({ request, response }: Call, defaultTimeout: number) => {
-    const wish = parseCreate(await readBody(request, newSandbox), defaultTimeout)
-    if (wish.templateID !== 'base')
-      log.info({ template: wish.templateID }, 'there is one local template; it is used for this name too')
-    sendJson(response, 201, toSandbox(await registry.create(wish)))
+    const body = await readBody(request, newSandbox)
+    const origin = await templates.spawn(body.templateID)
+    sendJson(
+      response,
+      201,
+      toSandbox(await registry.create(parseCreate(body, defaultTimeout, origin), origin.disk)),
+    )
   }
 
   const connect = async ({ request, response, id }: Call) => {

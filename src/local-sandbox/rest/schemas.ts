@@ -39,6 +39,22 @@ export const networkBody = network
   .omit({ allowPublicTraffic: true, maskRequestHost: true })
   .extend({ allow_internet_access: z.boolean().optional() })
 
+const page = {
+  limit: z.coerce.number().int().min(1).max(100).optional(),
+  nextToken: z.string().optional(),
+}
+export const pageQuery = z.object(page)
+export const snapshotBody = z.object({ name: z.string().optional(), memory: z.boolean().optional() })
+export const snapshotsQuery = z.object({
+  sandboxID: z.string().optional(),
+  name: z.string().optional(),
+  ...page,
+})
+export const forkBody = z.object({
+  timeout: seconds.optional(),
+  count: z.number().int().min(1).max(100).optional(),
+})
+
 const unixTime = z.coerce.number().min(0).optional()
 export const metricsQuery = z.object({ start: unixTime, end: unixTime })
 
@@ -63,7 +79,6 @@ export const listQuery = z.object({
   template: z.string().optional(),
   order: z.enum(['asc', 'desc']).optional(),
   startedAfter: z.iso.datetime({ offset: true }).optional(),
-  limit: z.coerce.number().int().min(1).max(100).optional(),
-  nextToken: z.string().optional(),
+  ...page,
 })
 export type ListQuery = z.infer<typeof listQuery>

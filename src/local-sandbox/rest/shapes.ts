@@ -2,9 +2,9 @@ import { availableParallelism, totalmem } from 'node:os'
 import type { Sandbox } from '../sandboxes/sandbox.ts'
 
 // What clients may use of envd depends on this: 0.5.7 is before file metadata, which isn't offered yet.
-const envdVersion = '0.5.7'
+export const envdVersion = '0.5.7'
 const clientID = 'local'
-const machine = {
+export const machine = {
   cpuCount: availableParallelism(),
   memoryMB: Math.floor(totalmem() / 2 ** 20),
   diskSizeMB: 0,
@@ -15,7 +15,7 @@ export function toSandbox({ record }: Sandbox) {
   return {
     sandboxID: record.sandboxID,
     templateID: record.templateID,
-    alias: record.templateID,
+    alias: record.alias,
     clientID,
     envdVersion,
     envdAccessToken: record.envdAccessToken,
@@ -26,11 +26,11 @@ export function toSandbox({ record }: Sandbox) {
 
 /** `ListedSandbox`. */
 export function toListed({ record, state }: Sandbox) {
-  const { sandboxID, templateID, startedAt, endAt, metadata } = record
+  const { sandboxID, templateID, alias, startedAt, endAt, metadata } = record
   return {
     sandboxID,
     templateID,
-    alias: templateID,
+    alias,
     clientID,
     startedAt,
     endAt,

@@ -14,6 +14,7 @@ export class Layout {
   readonly sockets: string
   readonly program: string
   readonly etc: string
+  readonly templates: string
   #sandboxes: string
   #trash: string
 
@@ -23,6 +24,7 @@ export class Layout {
     this.sockets = join(dir, 'sockets')
     this.program = join(dir, 'program')
     this.etc = join(dir, 'program/etc')
+    this.templates = join(dir, 'templates')
     this.#sandboxes = join(dir, 'sandboxes')
     this.#trash = join(dir, 'trash')
   }
@@ -43,6 +45,16 @@ export class Layout {
       await mkdir(folder, { recursive: true, mode: 0o711 })
     for (const name of await readdir(this.#trash))
       void rm(join(this.#trash, name), { recursive: true, force: true }).catch(() => undefined)
+  }
+
+  /** Ids of sandboxes that have folders. */
+  sandboxIds(): Promise<string[]> {
+    return readdir(this.#sandboxes)
+  }
+
+  /** A folder for a while; what a server that died leaves of it goes at the next start. */
+  scratch(): Promise<string> {
+    return mkdtemp(join(this.#trash, 'scratch-'))
   }
 
   folders(sandboxId: string): SandboxFolders {

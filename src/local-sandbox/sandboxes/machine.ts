@@ -111,6 +111,16 @@ export class Machine {
     thaw(() => this.#processes(handle), stoppedBefore)
   }
 
+  /** Runs a task while all processes stand still; connections stay. */
+  async whileStill<T>(handle: ProcessHandle, stoppedBefore: number[], task: () => Promise<T>): Promise<T> {
+    try {
+      await freeze(() => this.#processes(handle))
+      return await task()
+    } finally {
+      this.thaw(handle, stoppedBefore)
+    }
+  }
+
   /** Ends all processes and the way out; resolves once they have gone. */
   async kill(handle: ProcessHandle | undefined): Promise<void> {
     this.#lifeline?.destroy()

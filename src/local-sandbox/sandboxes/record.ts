@@ -12,6 +12,8 @@ export interface NetworkRules {
 export interface SandboxRecord {
   sandboxID: string
   templateID: string
+  /** The template's name, where it has one. */
+  alias: string | undefined
   /** `starting` and `pausing` tell a server that starts what its predecessor was at. */
   state: 'starting' | 'running' | 'pausing' | 'paused'
   /** Time of creation or of the last resume. */
@@ -32,6 +34,8 @@ export interface SandboxRecord {
   uid: number | undefined
   /** Undefined while there are no processes: before the start, and after a pause without memory. */
   process: ProcessHandle | undefined
-  /** Processes that its own user had stopped before the pause, and that a resume must leave alone. */
+  /** Processes that its own user had stopped before a pause or copy, and that must be left alone after it. */
   stoppedBefore: number[]
+  /** All processes stand still while the disk is copied; for a server that starts, as a running one says so itself. */
+  copying?: boolean
 }

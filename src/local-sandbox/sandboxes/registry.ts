@@ -1,5 +1,7 @@
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { notFound } from '../errors.ts'
+import { randomId } from '../random-id.ts'
 import type { Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
 import { endIn, Sandbox } from './sandbox.ts'
@@ -9,6 +11,7 @@ import { RecordStore } from './store.ts'
 export type NewSandbox = Pick<
   SandboxRecord,
   | 'templateID'
+  | 'alias'
   | 'timeout'
   | 'metadata'
   | 'envVars'
@@ -21,7 +24,6 @@ export type NewSandbox = Pick<
 
 // Host uids of sandboxes start here: above what systems and container tools give out.
 const firstUid = 1_700_000_000
-const idAlphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
 /** All sandboxes of a server. */
 export class Registry {
@@ -37,6 +39,8 @@ export class Registry {
   /** Takes over what an earlier server on the same data directory left. */
   async recover(): Promise<void> {
     for (const record of await this.#store.all()) this.#add(record)
+    for (const sandboxId of await this.#host.layout.sandboxIds())
+      if (!this.#sandboxes.has(sandboxId)) await this.#host.layout.discard(sandboxId)
     const recovered = [...this.#sandboxes.values()].map(async (sandbox) => {
       await sandbox.recover().catch((error: Error) => {
         this.#host.log.error(
@@ -48,11 +52,11 @@ export class Registry {
     await Promise.all(recovered)
   }
 
-  /** Creates and starts one. Throws what its start throws, and leaves nothing then. */
-  async create(wish: NewSandbox): Promise<Sandbox> {
+  /** Creates and starts one, on a copy of `disk` where given. Throws what its start throws, and leaves nothing then. */
+  async create(wish: NewSandbox, disk?: string): Promise<Sandbox> {
     const sandbox = this.#add({
       ...wish,
-      sandboxID: `i${Array.from({ length: 19 }, () => idAlphabet[randomInt(idAlphabet.length)]).join('')}`,
+      sandboxID: randomId('i'),
       state: 'starting',
       startedAt: new Date().toISOString(),
       endAt: endIn(wish.timeout),
@@ -64,12 +68,25 @@ export class Registry {
       stoppedBefore: [],
     })
     try {
-      await sandbox.start()
+      await sandbox.start(disk)
     } catch (error) {
       await sandbox.kill().catch(() => undefined)
       throw error
     }
     return sandbox
+  }
+
+  /** Starts as many new ones on copies of a running one's disk as it is now. Throws where that can't be copied. */
+  async fork(sandboxId: string, timeout: number, count: number): Promise<PromiseSettledResult<Sandbox>[]> {
+    const source = this.get(sandboxId)
+    const folder = await this.#host.layout.scratch()
+    try {
+      await source.saveDisk(folder)
+      const forks = Array.from({ length: count }, () => this.create({ ...source.record, timeout }, folder))
+      return await Promise.allSettled(forks)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
 
   /** Throws 404 where there is none. */

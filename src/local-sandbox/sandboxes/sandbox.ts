@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { conflict, notFound } from '../errors.ts'
 import { createExclusive } from '../exclusive.ts'
 import { keepHome, loseFiles } from '../faults/lose-files.ts'
+import { loadDisk, saveDisk } from './disk.ts'
 import { Machine, type Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
 import { SandboxLog } from './sandbox-log.ts'
@@ -50,9 +51,10 @@ export class Sandbox {
     return this.record.state === 'running' || this.record.state === 'starting' ? 'running' : 'paused'
   }
 
-  /** First start of a new one. */
-  start(): Promise<void> {
+  /** First start of a new one, on a copy of `disk` where given. */
+  start(disk?: string): Promise<void> {
     return this.#change(async () => {
+      if (disk !== undefined) await loadDisk(disk, this.#host.layout.folders(this.id), this.record.uid)
       await this.#boot()
       this.log.info('sandbox created', { template: this.record.templateID, endAt: this.record.endAt })
     })
@@ -68,6 +70,10 @@ export class Sandbox {
         return this.#remove()
       }
       if (!alive) return this.#save({ state: 'paused', process: undefined })
+      if (this.record.copying) {
+        this.machine.thaw(process, this.record.stoppedBefore)
+        await this.#save({ copying: false, stoppedBefore: [] })
+      }
       await this.machine.adopt()
       if (state === 'running') await this.#open()
       else await this.#freeze()
@@ -107,6 +113,23 @@ export class Sandbox {
 
   update(changes: Partial<SandboxRecord>): Promise<void> {
     return this.#change(() => this.#save(changes))
+  }
+
+  /** Copies the disk to a new folder, with all processes at a standstill. Throws 409 where it is paused. */
+  saveDisk(to: string): Promise<void> {
+    return this.#change(async () => {
+      if (this.record.state !== 'running')
+        throw conflict(`sandbox ${this.id} can't be copied while it is paused; resume it first`)
+      const process = this.record.process!
+      const stoppedBefore = this.machine.stopped(process)
+      await this.#save({ copying: true, stoppedBefore })
+      const folders = this.#host.layout.folders(this.id)
+      try {
+        await this.machine.whileStill(process, stoppedBefore, () => saveDisk(folders, to))
+      } finally {
+        await this.#save({ copying: false, stoppedBefore: [] })
+      }
+    })
   }
 
   /** Kills; resolves once processes, disk and record have gone. */

@@ -1,0 +1,70 @@
+import { badRequest } from '../errors.ts'
+import { HttpError, sendJson } from '../http.ts'
+import type { Registry } from '../sandboxes/registry.ts'
+import { namespace, parseName } from '../templates/name.ts'
+import type { Template } from '../templates/template.ts'
+import type { Templates } from '../templates/templates.ts'
+import { check } from './body.ts'
+import { pageOf } from './paging.ts'
+import type { Routes } from './routes.ts'
+import { pageQuery } from './schemas.ts'
+import { envdVersion, machine } from './shapes.ts'
+
+/** Looking up, listing and deleting templates; a snapshot is one too. */
+export function templateRoutes(registry: Registry, templates: Templates): Routes {
+  return {
+    'GET /templates/aliases/:name': async ({ response, params }) => {
+      const name = params['name']!
+      if (templates.isBuiltIn(name))
+        return sendJson(response, 200, { templateID: parseName(name).name, public: true })
+      sendJson(response, 200, { templateID: templates.get(name).templateID, public: false })
+    },
+
+    'GET /templates': async ({ response }) => sendJson(response, 200, templates.all().map(toTemplate)),
+
+    'GET /v2/templates': async ({ response, query }) => {
+      const wanted = check(pageQuery, Object.fromEntries(query))
+      const page = pageOf(templates.all(), ({ templateID }) => templateID, wanted)
+      if (page.nextToken) response.setHeader('x-next-token', page.nextToken)
+      sendJson(response, 200, page.items.map(toTemplate))
+    },
+
+    'DELETE /templates/:name': async ({ response, params }) => {
+      const name = params['name']!
+      if (templates.isBuiltIn(name)) throw new HttpError(403, `template '${name}' is built in; it stays`)
+      const template = templates.get(name)
+      const { templateID, tags } = template
+      const user = registry
+        .all()
+        .find(({ state, record }) => state === 'paused' && record.templateID === templateID)
+      if (user)
+        throw badRequest(
+          `cannot delete template '${templateID}' because there are paused sandboxes using it: ${user.id}`,
+        )
+      const { tag } = parseName(name)
+      await templates.removeTags(template, tag === undefined ? tags.map(({ tag }) => tag) : [tag])
+      response.writeHead(204).end()
+    },
+  }
+}
+
+/** `Template`. */
+function toTemplate({ name, tags, builds, templateID, ...template }: Template) {
+  const { createdAt, updatedAt, lastSpawnedAt, spawnCount } = template
+  return {
+    templateID,
+    buildID: tags.at(-1)!.buildID,
+    buildStatus: 'ready',
+    buildCount: builds.length,
+    public: false,
+    aliases: name === undefined ? [] : [name],
+    names: name === undefined ? [] : [`${namespace}/${name}`],
+    createdAt,
+    updatedAt,
+    lastSpawnedAt,
+    spawnCount,
+    createdBy: null,
+    envdVersion,
+    ...machine,
+  }
+}
