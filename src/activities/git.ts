@@ -5,11 +5,13 @@ import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { failure } from './lib/failures.ts'
 import { RUNNER_HOME } from './lib/runner.ts'
 import { runGit, type GitInput } from './lib/git-command.ts'
-import { TREE } from './lib/git-scripts.ts'
+import { OURS, PUSH, TREE } from './lib/git-scripts.ts'
 
 export interface CloneInput extends GitInput {
   repo: AgentJobSpec['repo']
   branch: string
+  /** Whether the branch may be on the remote already. */
+  mayExist: boolean
 }
 
 export interface CommitInput extends GitInput {
@@ -24,6 +26,12 @@ export interface PushInput extends GitInput {
   repo: AgentJobSpec['repo']
   branch: string
   commit: string
+  baseCommit: string
+  /** By which work that is on the remote's branch already is known as ours. */
+  trailer: string
+  onConflict: 'fail' | 'rebase'
+  /** Who a rebased commit is by. */
+  author: { name: string; email: string }
 }
 
 const MAX_DIFF_BYTES = 200 * 1024
@@ -41,12 +49,12 @@ export const gitActivities = (deps: ActivityDeps) => ({
       remote: input.repo,
       timeoutMs: 60 * 60_000,
       accept: [3],
-      envs: { URL: url, BASE: base, BRANCH: input.branch, REPOSITORY },
+      envs: { URL: url, BASE: base, BRANCH: input.branch, MAY_EXIST: String(input.mayExist), REPOSITORY },
       script: `if [ ! -d "$REPOSITORY" ]; then
   rm -rf "$REPOSITORY.partial"
   git clone --progress --single-branch --branch "$BASE" ${depth ? `--depth ${depth}` : ''} -- "$URL" "$REPOSITORY.partial"
   cd "$REPOSITORY.partial"
-  [ -z "$(git ls-remote --heads origin "refs/heads/$BRANCH")" ] || exit 3
+  [ "$MAY_EXIST" = true ] || [ -z "$(git ls-remote --heads origin "refs/heads/$BRANCH")" ] || exit 3
   git checkout --quiet -b "$BRANCH"
   mv "$REPOSITORY.partial" "$REPOSITORY"
 fi
@@ -95,10 +103,8 @@ git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
         GIT_COMMITTER_NAME: name,
         GIT_COMMITTER_EMAIL: email,
       },
-      script: `tab=$(printf '\\t')
-git log --format='%H%x09%(trailers:key=Holdfast-Job,valueonly,separator=%x2C)' "$BASE"..HEAD | while IFS=$tab read -r sha value; do
-  [ "$value" = "$TRAILER" ] && echo "$sha" && break
-done | grep . && exit 0
+      script: `${OURS}
+ours HEAD | grep . && exit 0
 git add -A
 if git diff --cached --quiet; then
   [ "$(git rev-parse 'HEAD^{tree}')" != "$(git rev-parse "$BASE^{tree}")" ] || exit 3
@@ -112,31 +118,38 @@ git rev-parse HEAD`,
 
   /**
    * Pushes the commit to a branch that must not exist yet, or hold this very commit: so a push whose reply was lost is
-   * found done.
+   * found done. Where the branch has other work and the spec says so, the commit is rebased onto it; one that is there
+   * already is known by its trailer.
    *
    * @throws `PushNotFastForward`, `PushHookRejected`, `PushForbidden`, `GitAuthenticationFailed`, `GitHostUnreachable`
    */
   async pushBranch(input: PushInput): Promise<{ remoteHead: string }> {
+    const { name, email } = input.author
     const result = await runGit(deps, input, {
       remote: input.repo,
       timeoutMs: 60 * 60_000,
-      envs: { URL: input.repo.url, BRANCH: input.branch, COMMIT: input.commit },
-      script: `head() { git ls-remote "$URL" "refs/heads/$BRANCH" | cut -f 1; }
-remote=$(head)
-if [ "$remote" != "$COMMIT" ]; then
-  code=0
-  git push --no-verify --force-with-lease="refs/heads/$BRANCH:" "$URL" "$COMMIT:refs/heads/$BRANCH" >&2 || code=$?
-  remote=$(head)
-  # Whatever was said of the push, and whether or not it arrived: the remote itself knows.
-  [ "$remote" = "$COMMIT" ] || [ "$code" = 0 ] || exit "$code"
-fi
-echo "$remote"`,
+      accept: [3],
+      envs: {
+        URL: input.repo.url,
+        BRANCH: input.branch,
+        COMMIT: input.commit,
+        BASE: input.baseCommit,
+        TRAILER: input.trailer,
+        ON_CONFLICT: input.onConflict,
+        GIT_COMMITTER_NAME: name,
+        GIT_COMMITTER_EMAIL: email,
+      },
+      script: PUSH,
     })
-    const remoteHead = result.stdout.head.trim()
-    if (remoteHead !== input.commit)
+    const [commit = '', remoteHead = ''] = result.stdout.head.trim().split('\n')
+    if (result.exitCode === 3)
+      throw failure('PushNotFastForward', 'the work conflicts with what is on the branch now', {
+        output: result.stderr.head,
+      })
+    if (remoteHead !== commit)
       throw failure(
         'PushNotFastForward',
-        `after the push the branch is at ${remoteHead || 'nothing'}, not at ${input.commit}`,
+        `after the push the branch is at ${remoteHead || 'nothing'}, not at ${commit}`,
       )
     return { remoteHead }
   },

@@ -1,6 +1,7 @@
 import { baseProgram } from './base-program.ts'
 import { addAnswers } from './commands/answers.ts'
 import { addCancel } from './commands/cancel.ts'
+import { addNotify } from './commands/notify.ts'
 import { addDiff } from './commands/diff.ts'
 import { addList } from './commands/list.ts'
 import { addSandboxes } from './commands/sandboxes.ts'
@@ -24,6 +25,7 @@ export function createProgram() {
     addDiff,
     addAnswers,
     addCancel,
+    addNotify,
     addList,
     addSandboxes,
     addSchema,

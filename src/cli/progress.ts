@@ -77,6 +77,9 @@ export function createProgress(options: ProgressOptions): Progress {
       }
       case 'resumeVerified':
         return [ok(`verified: the files and HEAD ${lines.shortCommit(event.head)} are as before the pause`)]
+      case 'waitBegan':
+        return [lines.waitBegins(event, colors)]
+      case 'waitEnded':
       case 'checkpointed':
         return []
       case 'sandboxLost':

@@ -13,7 +13,10 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
     ['phase', `${PHASE_NAMES[phase]}${round > 1 ? `, round ${round}` : ''}`],
     ['now', current && cleanLine(current)],
     ['waits for', waitingFor && waiting(waitingFor, now)],
-    ['answer with', waitingFor?.kind === 'review' && colors.cyan(`${program} approve ${id}`)],
+    [
+      'answer with',
+      waitingFor && 'answerWith' in waitingFor && colors.cyan(answerWith(waitingFor.answerWith, program)),
+    ],
     ['branch', cleanLine(branch)],
     ['commit', commit],
     ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],
@@ -24,10 +27,16 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
   ].join('\n')
 }
 
+/** The command as this command line is called. */
+const answerWith = (command: string, program: string): string => command.replace(/^holdfast/, program)
+
 function waiting(waitingFor: WaitingFor, now: number): string {
   const { kind, since, until } = waitingFor
   const time = formatDuration(now - since)
   if (kind === 'review') return `a review, for ${time} now; until ${formatMoment(until)}`
+  if (kind === 'timer') return `its time, for ${time} now; until ${formatMoment(until)}`
+  if (kind === 'notification')
+    return `${cleanLine(waitingFor.name)}, for ${time} now; until ${formatMoment(until)}`
   return `${waitingFor.failure.type}, for ${time} now; next try at ${formatMoment(until)}`
 }
 

@@ -6,6 +6,7 @@ import {
   approveUpdate,
   diffQuery,
   eventsQuery,
+  notifySignal,
   rejectUpdate,
   requestChangesUpdate,
   statusQuery,
@@ -61,6 +62,14 @@ export class Job {
     if (!parsed.ok)
       throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
     await this.#call((handle) => handle.executeUpdate(requestChangesUpdate, { args: [parsed.value] }))
+  }
+
+  /**
+   * Tells the job that something has happened which a `waitFor` step of that name waits for, now or later; Temporal
+   * signal `notify`. Resolves once the server has it. @throws `JobNotFound`
+   */
+  notify(name: string): Promise<void> {
+    return this.#call((handle) => handle.signal(notifySignal, { name }))
   }
 
   /** Asks the job to end: its command is stopped and its sandbox cleaned up; Temporal cancellation. */

@@ -1,3 +1,4 @@
+import ms from 'ms'
 import type { FailureReport } from './failures.ts'
 import type { CommandStep, Step } from './spec.ts'
 
@@ -51,7 +52,7 @@ export interface DiffSummary {
 }
 
 export interface StepReport {
-  kind: 'run' | 'write' | 'patch' | 'check'
+  kind: 'run' | 'write' | 'patch' | 'sleep' | 'waitFor' | 'check'
   name: string
   round: number
   ms: number
@@ -93,6 +94,8 @@ export type JobEventBody =
       until: number
     }
   | { type: 'reviewAnswered'; review: Review }
+  | { type: 'waitBegan'; for: string; until: number }
+  | { type: 'waitEnded'; for: string; timedOut: boolean }
   | { type: 'committed'; commit: string }
   | { type: 'pushed'; branch: string; remoteHead: string }
   | { type: 'failed' | 'cleanUpFailed'; failure: FailureReport }
@@ -117,6 +120,8 @@ export interface SandboxUse {
 /** What a job waits for. Times in ms since the epoch. */
 export type WaitingFor =
   | { kind: 'review'; since: number; until: number; answerWith: string }
+  | { kind: 'timer'; since: number; until: number }
+  | { kind: 'notification'; name: string; since: number; until: number; answerWith: string }
   /** Something that is unreachable; `until` is when it is tried again. */
   | { kind: 'outage'; since: number; until: number; failure: FailureReport }
 
@@ -153,6 +158,8 @@ export function stepName(step: Step | CommandStep): string {
   if (step.name) return step.name
   if ('write' in step) return `write ${step.write}`
   if ('patch' in step) return `patch ${patchedFiles(step.patch)}`
+  if ('sleep' in step) return `sleep ${ms(step.sleep, { long: true })}`
+  if ('waitFor' in step) return `wait for ${step.waitFor}`
   const line = step.run.trim().split('\n')[0] ?? ''
   return line.length > 80 ? `${line.slice(0, 79)}…` : line
 }

@@ -1,4 +1,4 @@
-import { defineQuery, defineUpdate } from '@temporalio/workflow'
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import type { DiffSummary, EventPage, JobStatus } from './job.ts'
 import type { Step } from './spec.ts'
 
@@ -8,6 +8,9 @@ export const rejectUpdate = defineUpdate<void, [{ by: string; reason?: string }]
 export const requestChangesUpdate = defineUpdate<void, [{ by: string; feedback: string; steps?: Step[] }]>(
   'requestChanges',
 )
+
+/** Tells the job that something has happened outside; it is kept until a `waitFor` step takes it. */
+export const notifySignal = defineSignal<[{ name: string }]>('notify')
 
 export const statusQuery = defineQuery<JobStatus>('status')
 export const diffQuery = defineQuery<DiffSummary | null>('diff')

@@ -103,7 +103,21 @@ const patchStep = z
   })
   .describe('Apply a patch; one that is already applied counts as done')
 
-export const stepSchema = z.union([runStep, writeStep, patchStep])
+const sleepStep = z
+  .strictObject({ sleep: duration(365 * DAY), name: oneLine(100).optional() })
+  .describe('Wait for a time; the sandbox is paused where that pays')
+const waitStep = z
+  .strictObject({
+    waitFor: oneLine(100).describe(
+      'A name; the job goes on when it is notified of it, even if that was earlier',
+    ),
+    timeout: duration(365 * DAY).default(DAY),
+    onTimeout: z.enum(['fail', 'continue']).default('fail'),
+    name: oneLine(100).optional(),
+  })
+  .describe('Wait for something outside, such as CI, with the sandbox paused')
+
+export const stepSchema = z.union([runStep, writeStep, patchStep, sleepStep, waitStep])
 const stepsSchema = z.array(stepSchema).max(100)
 
 const jobIdProblem = (id: string): string | undefined =>
@@ -146,7 +160,13 @@ export const agentJobSpec = z
           .default({ name: 'Holdfast', email: 'holdfast@localhost' }),
       })
       .optional(),
-    push: z.boolean().default(false),
+    push: z
+      .union([z.boolean(), z.strictObject({ onConflict: z.enum(['fail', 'rebase']) })])
+      .transform((value) => (value === true ? { onConflict: 'fail' as const } : value))
+      .default(false)
+      .describe(
+        'Push the commit; what if the branch is on the remote with other work: fail, or rebase onto it',
+      ),
     sandbox: z
       .strictObject({
         template: oneLine(200).optional(),
@@ -195,6 +215,8 @@ export type AgentJobInput = z.input<typeof agentJobSpec>
 export type AgentJobSpec = z.output<typeof agentJobSpec>
 export type Step = z.output<typeof stepSchema>
 
+export type SleepStep = z.output<typeof sleepStep>
+export type WaitStep = z.output<typeof waitStep>
 export type CommandStep = z.output<typeof runStep>
 export type SecretRef = z.output<typeof secretRef>
 

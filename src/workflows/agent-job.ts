@@ -14,6 +14,7 @@ import { Journal } from './lib/journal.ts'
 import { SandboxLease } from './lib/lease.ts'
 import { ReviewDesk } from './lib/review.ts'
 import { runChecks, runSteps } from './lib/steps.ts'
+import { Waits } from './lib/waits.ts'
 import { Workspace } from './lib/workspace.ts'
 
 type Outcome = Omit<JobResult, 'sandbox'>
@@ -24,8 +25,10 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const journal = new Journal()
   const lease = new SandboxLease(journal)
   const workspace = new Workspace(journal, lease)
+  const waits = new Waits(journal, workspace)
   const desk = new ReviewDesk()
   let diff: DiffSummary | null = null
+  const trailer = `${id}/1`
   let spec = input
   answerQueries()
 
@@ -44,7 +47,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     }
     const rejected = review?.decision === 'reject'
     const commit = rejected ? null : await commitWork()
-    const remoteHead = commit ? await push(commit) : null
+    const pushed = commit ? await push(commit) : null
     const { text: _, ...stat } = diff ?? { text: '', files: 0, insertions: 0, deletions: 0, truncated: false }
     const outcome = rejected ? 'rejected' : 'completed'
     return {
@@ -52,8 +55,8 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
       branch: spec.branch,
       base: spec.repo.base,
       baseCommit: workspace.baseCommit,
-      commit,
-      remoteHead,
+      commit: pushed ?? commit,
+      remoteHead: pushed,
       diff: stat,
       checks,
       review,
@@ -76,7 +79,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
     const given = changes?.steps && (await admit(changes))
-    await runSteps(journal, workspace, given ?? spec.steps, feedback)
+    await runSteps(journal, workspace, waits, given ?? spec.steps, feedback)
     if (spec.checks.length > 0) journal.enter('checks')
     const checks = await runChecks(journal, workspace, spec.checks)
     diff = await workspace.read((target) =>
@@ -94,9 +97,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     if (!spec.review?.required) return null
     const { timeout, onTimeout } = spec.review
     journal.enter('review')
-    const review = await workspace.pauseAcross('until the review', Infinity, () => answer(timeout, onTimeout))
-    if (review.decision !== 'reject') await workspace.resume()
-    return review
+    return workspace.pauseAcross('until the review', Infinity, () => answer(timeout, onTimeout))
   }
 
   async function answer(timeout: number, onTimeout: 'approve' | 'reject'): Promise<ReviewAnswer> {
@@ -115,7 +116,6 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     if (!spec.commit) return null
     journal.enter('commit')
     const { message, author } = spec.commit
-    const trailer = `${id}/1`
     const { commit } = await workspace.change('the commit', (target) =>
       perform('commitWork', 'commit', {
         ...target,
@@ -131,11 +131,13 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   async function push(commit: string): Promise<string | null> {
-    if (!spec.push) return null
+    if (!spec.push || !spec.commit) return null
     journal.enter('push')
     const { branch, repo } = spec
+    const [{ onConflict }, { author }] = [spec.push, spec.commit]
+    const pushed = { repo, branch, commit, baseCommit: workspace.baseCommit, trailer, onConflict, author }
     const { remoteHead } = await workspace.read((target) =>
-      perform('pushBranch', `push ${branch}`, { ...target, repo, branch, commit }),
+      perform('pushBranch', `push ${branch}`, { ...target, ...pushed }),
     )
     journal.record({ type: 'pushed', branch, remoteHead })
     return remoteHead

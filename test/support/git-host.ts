@@ -9,6 +9,8 @@ export interface TestGitHost extends GitHost {
   root: string
   token: string
   readOnlyToken: string
+  /** Starts it again, on its port, after `stop`. */
+  start(): Promise<void>
   /** Makes the demo repository under this name. */
   demo(name: string): Promise<DemoRepository>
   /** Clone URL with a token in it (the full one by default), for plain git in tests. */
@@ -28,10 +30,15 @@ export async function testGitHost(): Promise<TestGitHost> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-git-'))
   const token = 'test-write-token'
   const readOnlyToken = 'test-read-token'
-  const host = await startGitHost({ root, token, readOnlyToken })
+  let host = await startGitHost({ root, token, readOnlyToken })
+  const { port } = host
   const bare = (name: string) => join(root, `${name}.git`)
   return {
     ...host,
+    stop: () => host.stop(),
+    start: async () => {
+      host = await startGitHost({ root, token, readOnlyToken, port })
+    },
     root,
     token,
     readOnlyToken,

@@ -10,7 +10,8 @@ import { Client, Connection, type ScheduleDescription } from '@temporalio/client
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
-import { testGitHost } from './git-host.ts'
+import { git } from '../../src/demo/git.ts'
+import { type TestGitHost, testGitHost } from './git-host.ts'
 import { startSandboxServer, type SandboxServer } from './sandbox-server.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -26,6 +27,9 @@ export interface Holdfast {
   /** Every sandbox that the server has, by the SDK's own list. */
   listSandboxes(): Promise<SandboxInfo[]>
   taskQueue: string
+  gitHost: Pick<TestGitHost, 'stop' | 'start'>
+  /** Handles of a job's sandboxes, by the SDK; resumes paused ones. */
+  connectSandboxes(workflowId: string): Promise<Sandbox[]>
   /** The token that may push. */
   gitToken: string
   /** Starts a worker process; it is ended with the file. */
@@ -41,8 +45,8 @@ export interface Holdfast {
 }
 
 export async function startHoldfast(): Promise<Holdfast> {
-  const git = await testGitHost()
-  const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+  const host = await testGitHost()
+  const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${host.port}`] })
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
@@ -57,8 +61,8 @@ export async function startHoldfast(): Promise<Holdfast> {
     HOLDFAST_HEARTBEAT_MS: '250',
     HOLDFAST_LOG_LEVEL: 'error',
     HOLDFAST_BLOB_STORE: pathToFileURL(blobs).href,
-    HOLDFAST_SECRET_GIT_TOKEN: git.token,
-    HOLDFAST_SECRET_READ_TOKEN: git.readOnlyToken,
+    HOLDFAST_SECRET_GIT_TOKEN: host.token,
+    HOLDFAST_SECRET_READ_TOKEN: host.readOnlyToken,
     HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
     E2B_API_KEY: sandboxes.apiKey,
     E2B_API_URL: sandboxes.apiUrl,
@@ -68,7 +72,13 @@ export async function startHoldfast(): Promise<Holdfast> {
   return {
     jobs,
     sandboxes,
-    repository: (url) => repository(git, url),
+    repository: (url) => repository(host, url),
+    gitHost: host,
+    connectSandboxes: async (workflowId) => {
+      const query = { metadata: { holdfastWorkflowId: workflowId } }
+      const found = await Sandbox.list({ ...sandboxes.connection, query }).nextItems()
+      return Promise.all(found.map(({ sandboxId }) => Sandbox.connect(sandboxId, sandboxes.connection)))
+    },
     listBlobs: () => listFiles(blobs),
     listSandboxes: async () => {
       const pages = Sandbox.list(sandboxes.connection)
@@ -77,7 +87,7 @@ export async function startHoldfast(): Promise<Holdfast> {
       return all
     },
     taskQueue,
-    gitToken: git.token,
+    gitToken: host.token,
     startWorker: async (env) => {
       const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
         cwd: ROOT,
@@ -101,10 +111,10 @@ export async function startHoldfast(): Promise<Holdfast> {
     describeSchedule: (id) => schedule.getHandle(id).describe(),
     spec: async (changes) => {
       const name = `demo-${randomUUID()}`
-      await git.demo(name)
+      await host.demo(name)
       return {
         id: `job-${randomUUID()}`,
-        repo: { url: git.repoUrl(name), auth: secret('GIT_TOKEN') },
+        repo: { url: host.repoUrl(name), auth: secret('GIT_TOKEN') },
         branch: 'holdfast/work',
         steps: [{ write: 'NOTES.md', content: 'made by a job\n' }],
         commit: { message: 'Add notes' },
@@ -117,7 +127,7 @@ export async function startHoldfast(): Promise<Holdfast> {
       await jobs.close()
       await connection.close()
       await sandboxes.stop()
-      await git.cleanUp()
+      await host.cleanUp()
       await rm(blobs, { recursive: true, force: true })
     },
   }
@@ -135,6 +145,8 @@ export interface Repository {
   log(branch: string, format: string): Promise<string>
   createBranch(branch: string, from: string): Promise<void>
   rejectPushes(message: string): Promise<void>
+  /** Commits a file to a branch, made from main where it isn't there, as somebody else would. */
+  commitFile(branch: string, path: string, content: string): Promise<void>
   /** Installs a hook in the bare repository, whose folder is its working folder. */
   installHook(hook: 'pre-receive' | 'post-receive', script: string): Promise<void>
   /** Folder of the bare repository. */
@@ -151,12 +163,31 @@ function repository(host: Awaited<ReturnType<typeof testGitHost>>, url: string):
     createBranch: async (branch, from) => {
       await host.git(name, ['branch', branch, from])
     },
+    commitFile: (branch, file, content) => commitFile(path, { branch, file, content }),
     rejectPushes: (message) => host.rejectPushes(name, message),
     path,
     installHook: async (hook, script) => {
       await mkdir(join(path, 'hooks'), { recursive: true })
       await writeFile(join(path, 'hooks', hook), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
     },
+  }
+}
+
+async function commitFile(
+  repository: string,
+  { branch, file, content }: { branch: string; file: string; content: string },
+): Promise<void> {
+  const clone = await mkdtemp(join(tmpdir(), 'holdfast-clone-'))
+  const identity = ['-c', 'user.name=Someone Else', '-c', 'user.email=else@holdfast.invalid']
+  try {
+    await git(clone, ['clone', '--quiet', repository, '.'])
+    await git(clone, ['checkout', '--quiet', '-B', branch])
+    await writeFile(join(clone, file), content)
+    await git(clone, ['add', '-A'])
+    await git(clone, [...identity, 'commit', '--quiet', '-m', file])
+    await git(clone, ['push', '--quiet', 'origin', branch])
+  } finally {
+    await rm(clone, { recursive: true, force: true })
   }
 }
 

@@ -56,3 +56,37 @@ git clean -fdq
 git read-tree "$STAGED"; git update-index -q --refresh || true
 ${WRITE_SENTINEL}
 ${FINGERPRINT}`
+
+/** Defines `ours REVISION`: the commit after the base that carries the job's trailer, if there is one. */
+export const OURS = `ours() {
+  tab=$(printf '\\t')
+  git log --format='%H%x09%(trailers:key=Holdfast-Job,valueonly,separator=%x2C)' "$BASE..$1" | while IFS=$tab read -r sha value; do
+    [ "$value" = "$TRAILER" ] && echo "$sha" && break
+  done
+}`
+
+/**
+ * Pushes `$COMMIT`; prints the commit that the branch should hold and the one that it holds. Whatever is said of the push,
+ * and whether or not it arrived: the remote itself knows. Exit code 3 is a conflict.
+ */
+export const PUSH = `${OURS}
+head() { git ls-remote "$URL" "refs/heads/$BRANCH" | cut -f 1; }
+push() { git push --no-verify --force-with-lease="refs/heads/$BRANCH:$1" "$URL" "$2:refs/heads/$BRANCH" >&2; }
+commit=$COMMIT code=0
+remote=$(head)
+if [ "$ON_CONFLICT" = rebase ] && [ -n "$remote" ] && [ "$remote" != "$commit" ]; then
+  git fetch --quiet --no-tags "$URL" "$remote"
+  there=$(ours "$remote" || true)
+  if [ -n "$there" ]; then commit=$there remote=$there
+  else
+    git rebase --abort 2>/dev/null || true
+    git rebase --quiet --onto "$remote" "$BASE" "$COMMIT" >&2 || { git rebase --abort; exit 3; }
+    commit=$(git rev-parse HEAD)
+  fi
+elif [ "$remote" != "$commit" ]; then remote=; fi
+if [ "$remote" != "$commit" ]; then
+  push "$remote" "$commit" || code=$?
+  remote=$(head)
+  [ "$remote" = "$commit" ] || [ "$code" = 0 ] || exit "$code"
+fi
+echo "$commit"; echo "$remote"`

@@ -78,6 +78,9 @@ export const outage = ({ failure, retryAt, at }: Event<'outage'>, colors: Colors
     `  ! ${failure.type}: ${cleanLine(failure.message)}; next try in ${formatDuration(retryAt - at)}`,
   )
 
+export const waitBegins = (event: Event<'waitBegan'>, colors: Colors): string =>
+  colors.yellow(`  … ${cleanLine(event.for)}, for ${formatDuration(event.until - event.at)} at most`)
+
 export function reviewAnswer(event: Event<'reviewAnswered'>, colors: Colors): string {
   const { review } = event
   const by = cleanLine(review.by)

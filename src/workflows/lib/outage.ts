@@ -1,4 +1,5 @@
 import { sleep } from '@temporalio/workflow'
+import type { FailureReport } from '../../contract/failures.ts'
 import { toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
 import { outageWait } from './losses.ts'
@@ -11,25 +12,36 @@ export class Outage {
   readonly #journal: Journal
   #since: number | undefined
   #tries = 0
+  /** What has to be waited for before the next try. */
+  failure: FailureReport | undefined
 
   constructor(journal: Journal) {
     this.#journal = journal
   }
 
-  /** Waits before the next try. @throws the error itself once the outage has lasted too long */
-  async sitOut(error: unknown): Promise<void> {
-    const since = (this.#since ??= Date.now())
-    if (Date.now() - since > LONGEST_MS) throw error
-    const failure = toReport(error)
-    const ms = outageWait(this.#tries++)
-    const until = Date.now() + ms
-    this.#journal.waitingFor = { kind: 'outage', since, until, failure }
+  /** How long the next wait is, in ms. */
+  get waitMs(): number {
+    return outageWait(this.#tries)
+  }
+
+  /** @throws the error itself once the outage has lasted too long */
+  note(error: unknown): void {
+    this.#since ??= Date.now()
+    if (Date.now() - this.#since > LONGEST_MS) throw error
+    this.failure = toReport(error)
+  }
+
+  /** Waits until the next try. */
+  async wait(): Promise<void> {
+    const { failure, waitMs } = this
+    if (!failure) return
+    const until = Date.now() + waitMs
+    this.#journal.waitingFor = { kind: 'outage', since: this.#since ?? until, until, failure }
     this.#journal.record({ type: 'outage', failure, retryAt: until })
-    try {
-      await sleep(ms, { summary: `wait: ${failure.type}` })
-    } finally {
-      this.#journal.waitingFor = null
-    }
+    await sleep(waitMs, { summary: `wait: ${failure.type}` })
+    this.#journal.waitingFor = null
+    this.#tries++
+    this.failure = undefined
   }
 
   over(): void {

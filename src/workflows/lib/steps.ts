@@ -1,8 +1,9 @@
 import { type CommandResult, type StepReport, stepName } from '../../contract/job.ts'
-import type { CommandStep, Step } from '../../contract/spec.ts'
+import type { CommandStep, SleepStep, Step, WaitStep } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
+import type { Waits } from './waits.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The last feedback, for the steps that run again after a request for changes. */
@@ -15,10 +16,15 @@ export interface Feedback {
 export async function runSteps(
   journal: Journal,
   workspace: Workspace,
+  waits: Waits,
   steps: Step[],
   feedback?: Feedback,
 ): Promise<void> {
   for (const [index, step] of steps.entries()) {
+    if ('sleep' in step || 'waitFor' in step) {
+      await waits.run(step)
+      continue
+    }
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
     const report = await inJournal(journal, kind, stepName(step), () =>
       runStep(workspace, step, `${journal.round}-${index}`, feedback),
@@ -46,7 +52,7 @@ export async function runChecks(
 
 function runStep(
   workspace: Workspace,
-  step: Step,
+  step: Exclude<Step, SleepStep | WaitStep>,
   place: string,
   feedback?: Feedback,
 ): Promise<CommandResult> {

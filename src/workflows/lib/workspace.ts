@@ -1,4 +1,5 @@
 import { uuid4 } from '@temporalio/workflow'
+import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
 import type { Checkpoint } from '../../activities/checkpoints.ts'
@@ -86,26 +87,14 @@ export class Workspace {
     return result
   }
 
-  /** Saves the work, and pauses the sandbox across the wait where that pays. `resume` has to follow before the next use. */
+  /** Saves the work, and pauses the sandbox across the wait where that pays. The next use resumes it. */
   async pauseAcross<T>(why: string, expectedMs: number, wait: () => Promise<T>): Promise<T> {
-    const { pauseAfter } = this.#spec.sandbox
-    if (!worthPausing(expectedMs, this.#lease.memoryMb, pauseAfter)) return wait()
-    await this.#surviving(async () => {
-      await this.#save(`checkpoint before the pause: ${why}`)
-      await this.#lease.pause(why)
-    })
+    if (!this.#lease.paused && this.#pausePays(expectedMs))
+      await this.#surviving(async () => {
+        await this.#save(`checkpoint before the pause: ${why}`)
+        await this.#lease.pause(why)
+      })
     return wait()
-  }
-
-  /** Resumes a paused sandbox, and makes sure that it is what it was; a running one stays as it is. */
-  async resume(): Promise<void> {
-    await this.#surviving(async () => {
-      if (!this.#lease.paused) return
-      const expected = this.#checkpoint!
-      await this.#lease.resume()
-      await perform('verifyResume', 'verify the resumed sandbox', { ...this.#lease.target, expected })
-      this.#journal.record({ type: 'resumeVerified', head: expected.head })
-    })
   }
 
   /** The end: what was saved goes. */
@@ -114,11 +103,13 @@ export class Workspace {
   }
 
   async #clone(): Promise<void> {
-    const { repo, branch } = this.#spec
+    const { repo, branch, push } = this.#spec
+    const mayExist = push && push.onConflict === 'rebase'
     const cloned = await perform('cloneRepository', `clone ${repo.url}`, {
       ...this.#lease.target,
       repo,
       branch,
+      mayExist,
     })
     this.baseCommit = cloned.baseCommit
   }
@@ -136,16 +127,16 @@ export class Workspace {
 
   /** @param once what must not be done again where it may have begun */
   async #surviving<T>(work: () => Promise<T>, once: string | false = false): Promise<T> {
+    const outage = new Outage(this.#journal)
     let mayHaveBegun = false
     let lost = false
-    const outage = new Outage(this.#journal)
     for (;;)
       try {
-        if (lost) await this.#lease.replace()
-        if (lost) this.#incomplete = true
+        if (outage.failure) await this.#sitOut(outage, outage.failure)
+        if (lost) await this.#replace()
         lost = false
+        if (this.#lease.paused) await this.#wake()
         if (this.#incomplete) await this.#restore()
-        mayHaveBegun = false
         const result = await work()
         outage.over()
         return result
@@ -153,11 +144,9 @@ export class Workspace {
         const loss = lossOf(error)
         if (loss === 'final') throw error
         mayHaveBegun ||= !beganNothing(error)
-        if (loss === 'outage') await outage.sitOut(error)
+        if (loss === 'outage') outage.note(error)
         else {
-          if (++this.#losses > MAX_LOSSES) throw error
-          const { sandboxId } = this.#lease.use
-          this.#journal.record({ type: 'sandboxLost', sandboxId, failure: toReport(error) })
+          this.#noteLoss(error)
           if (once && mayHaveBegun)
             throw jobFailure(
               'OutcomeUnknown',
@@ -166,6 +155,37 @@ export class Workspace {
           lost = true
         }
       }
+  }
+
+  /** A long outage of something else is a wait like any other. */
+  async #sitOut(outage: Outage, { type }: FailureReport): Promise<void> {
+    const idle = type === 'GitHostUnreachable' && !this.#lease.paused
+    if (idle && this.#pausePays(outage.waitMs)) await this.#lease.pause(`until the next try: ${type}`)
+    await outage.wait()
+  }
+
+  #pausePays(expectedMs: number): boolean {
+    return worthPausing(expectedMs, this.#lease.memoryMb, this.#spec.sandbox.pauseAfter)
+  }
+
+  /** Resumes the sandbox, and makes sure that it is what it was. */
+  async #wake(): Promise<void> {
+    await this.#lease.resume()
+    const expected = this.#checkpoint
+    if (!expected || this.#incomplete) return
+    await perform('verifyResume', 'verify the resumed sandbox', { ...this.#lease.target, expected })
+    this.#journal.record({ type: 'resumeVerified', head: expected.head })
+  }
+
+  #noteLoss(error: unknown): void {
+    if (++this.#losses > MAX_LOSSES) throw error
+    const { sandboxId } = this.#lease.use
+    this.#journal.record({ type: 'sandboxLost', sandboxId, failure: toReport(error) })
+  }
+
+  async #replace(): Promise<void> {
+    this.#incomplete = true
+    await this.#lease.replace()
   }
 
   /** Brings the work as it was last saved into a new sandbox. */

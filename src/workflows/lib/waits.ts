@@ -1,0 +1,58 @@
+import { sleep, workflowInfo } from '@temporalio/workflow'
+import { type StepReport, stepName } from '../../contract/job.ts'
+import type { SleepStep, WaitStep } from '../../contract/spec.ts'
+import { jobFailure } from './failures.ts'
+import type { Journal } from './journal.ts'
+import { Notifications } from './notifications.ts'
+import type { Workspace } from './workspace.ts'
+
+/** Steps that wait, with the sandbox paused where that pays. */
+export class Waits {
+  readonly #journal: Journal
+  readonly #workspace: Workspace
+  readonly #notifications = new Notifications()
+
+  constructor(journal: Journal, workspace: Workspace) {
+    this.#journal = journal
+    this.#workspace = workspace
+  }
+
+  /** @throws `StepFailed` where nobody notified the job in time and the step says that this fails it */
+  async run(step: SleepStep | WaitStep): Promise<void> {
+    const name = stepName(step)
+    const since = Date.now()
+    const until = since + ('sleep' in step ? step.sleep : step.timeout)
+    this.#journal.current = name
+    this.#journal.record({ type: 'waitBegan', for: name, until })
+    const inTime = await ('sleep' in step ? this.#sleep(step, since) : this.#waitFor(step, since))
+    this.#journal.waitingFor = null
+    this.#journal.record({ type: 'waitEnded', for: name, timedOut: !inTime })
+    const kind = 'sleep' in step ? 'sleep' : 'waitFor'
+    const { round } = this.#journal
+    const report: StepReport = { kind, name, round, ms: Date.now() - since, exitCode: inTime ? 0 : 124 }
+    this.#journal.finishStep(report, '')
+    if (!inTime && 'waitFor' in step && step.onTimeout === 'fail')
+      throw jobFailure('StepFailed', `nobody notified the job of "${step.waitFor}" in time`)
+  }
+
+  async #sleep(step: SleepStep, since: number): Promise<boolean> {
+    const until = since + step.sleep
+    this.#journal.waitingFor = { kind: 'timer', since, until }
+    await this.#workspace.pauseAcross(stepName(step), step.sleep, () =>
+      sleep(Math.max(0, until - Date.now()), { summary: stepName(step) }),
+    )
+    return true
+  }
+
+  /** What came already isn't waited for, so nothing is paused. */
+  async #waitFor(step: WaitStep, since: number): Promise<boolean> {
+    const { waitFor: name, timeout } = step
+    if (this.#notifications.take(name)) return true
+    const until = since + timeout
+    const answerWith = `holdfast notify ${workflowInfo().workflowId} ${name}`
+    this.#journal.waitingFor = { kind: 'notification', name, since, until, answerWith }
+    return this.#workspace.pauseAcross(stepName(step), Infinity, () =>
+      this.#notifications.wait(name, Math.max(0, until - Date.now())),
+    )
+  }
+}

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+
+let holdfast: Holdfast
+beforeAll(async () => {
+  holdfast = await startHoldfast()
+  await holdfast.startWorker()
+})
+afterAll(() => holdfast.stop())
+
+test('a job that waits for a notification is paused meanwhile, and goes on with its processes when it comes', async () => {
+  const spec = await holdfast.spec({
+    steps: [
+      { run: '(sleep 600 & echo $! >~/pid)' },
+      { waitFor: 'ci-green', timeout: '1h' },
+      { run: 'kill -0 $(cat ~/pid) && echo alive >proof' },
+    ],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'sandboxPaused')
+  expect(await job.status()).toMatchObject({
+    sandbox: { state: 'paused' },
+    waitingFor: { kind: 'notification', name: 'ci-green', answerWith: `holdfast notify ${spec.id} ci-green` },
+  })
+  await job.notify('something else')
+  await job.notify('ci-green')
+  const { commit, sandbox } = await job.result()
+  expect(sandbox).toMatchObject({ pauses: 1, resumes: 1 })
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:proof`)).toBe('alive')
+})
+
+test('a notification that came early is kept, and then nothing is paused', async () => {
+  const spec = await holdfast.spec({
+    steps: [
+      { run: 'while [ ! -e ~/go ]; do sleep 0.1; done; touch made' },
+      { waitFor: 'early', timeout: '1h' },
+    ],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'stepStarted')
+  await job.notify('early')
+  const [sandbox] = await holdfast.connectSandboxes(spec.id)
+  await sandbox!.files.write('/home/user/go', '')
+  expect((await job.result()).sandbox).toMatchObject({ pauses: 0 })
+})
+
+test.each([
+  ['fail', 'StepFailed'],
+  ['continue', undefined],
+] as const)('nobody notifies in time: with onTimeout "%s" the job ends with %s', async (onTimeout, type) => {
+  const steps = [
+    { write: 'made', content: 'x' },
+    { waitFor: 'never', timeout: 500, onTimeout },
+  ]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
+  const ending = await job.result().then(
+    () => undefined,
+    (error: { type: string }) => error.type,
+  )
+  expect(ending).toBe(type)
+})
+
+test('a short sleep leaves the sandbox running, a longer one than the threshold pauses it', async () => {
+  const steps = [{ write: 'made', content: 'x' }, { sleep: 100 }, { sleep: 1_500 }]
+  const spec = await holdfast.spec({ steps, sandbox: { pauseAfter: 1_000 } })
+  const job = await holdfast.jobs.submit(spec)
+  expect((await job.result()).sandbox).toMatchObject({ pauses: 1, resumes: 1 })
+  const waits = (await allEvents(job)).filter(({ type }) => type === 'waitEnded' || type === 'sandboxPaused')
+  expect(waits.map(({ type }) => type)).toEqual(['waitEnded', 'sandboxPaused', 'waitEnded'])
+})
+
+test('a git host that is down is waited for with the sandbox paused, and the push is made when it is back', async () => {
+  const spec = await holdfast.spec({ review: { required: true }, sandbox: { pauseAfter: 1_000 } })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  await holdfast.gitHost.stop()
+  await job.approve({ by: 'the test' })
+  const outage = await eventOf(job, 'outage')
+  expect(outage.failure.type).toBe('GitHostUnreachable')
+  expect(await job.status()).toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
+  await holdfast.gitHost.start()
+  const { commit, remoteHead } = await job.result()
+  expect(remoteHead).toBe(commit)
+})
+
+test('with onConflict "rebase" the work goes onto what came to the branch meanwhile, once', async () => {
+  const spec = await holdfast.spec({ review: { required: true }, push: { onConflict: 'rebase' } })
+  const repository = holdfast.repository(spec.repo.url)
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  await repository.commitFile('holdfast/work', 'OTHER.md', 'from elsewhere\n')
+  // The remote takes the push, then its server dies before it can say so; the next attempt finds it.
+  await repository.installHook(
+    'post-receive',
+    'mv hooks/post-receive hooks/done; kill -KILL $(ps -o ppid= -p $PPID) $PPID',
+  )
+  await job.approve({ by: 'the test' })
+  const { commit, remoteHead } = await job.result()
+  expect(commit).toBe(remoteHead)
+  expect(await repository.show(`${remoteHead}:OTHER.md`)).toBe('from elsewhere')
+  expect(await repository.show(`${remoteHead}:NOTES.md`)).toBe('made by a job')
+  expect((await repository.log('holdfast/work', '%s')).split('\n').slice(0, 2)).toEqual([
+    'Add notes',
+    'OTHER.md',
+  ])
+})
+
+test('with onConflict "rebase" a conflict ends the job, and the branch stays as it was', async () => {
+  const spec = await holdfast.spec({ review: { required: true }, push: { onConflict: 'rebase' } })
+  const repository = holdfast.repository(spec.repo.url)
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  await repository.commitFile('holdfast/work', 'NOTES.md', 'from elsewhere\n')
+  const before = await repository.head('holdfast/work')
+  await job.approve({ by: 'the test' })
+  await expect(job.result()).rejects.toMatchObject({ type: 'PushNotFastForward' })
+  expect(await repository.head('holdfast/work')).toBe(before)
+})
