@@ -101,3 +101,14 @@ test('a failed job keeps its work as bundles that git can fetch', async () => {
   const error = (await job.result().catch((error: unknown) => error)) as { report: { checkpoint: string[] } }
   expect(error.report.checkpoint).toHaveLength(1)
 })
+
+test('work that goes back to what it was is saved like any other, over any number of checkpoints', async () => {
+  const steps = Array.from({ length: 12 }, (_, n) => ({ write: 'A', content: String(n % 2) }))
+  const spec = await holdfast.spec({ steps, review: { required: true } })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  await killSandbox(job)
+  await job.approve({ by: 'the test' })
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:A`)).toBe('1')
+})

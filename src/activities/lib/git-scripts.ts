@@ -27,7 +27,8 @@ staged=$(git write-tree 2>/dev/null) || staged=$tree
 printf '%s\\n' "$head" "$tree" "$staged" "$(git symbolic-ref --quiet HEAD || true)"
 [ "$head $tree $staged" != "$KNOWN" ] || exit 0
 index=$(git commit-tree -p "$head" -m index "$staged")
-work=$(git commit-tree -p "$head" -p "$index" -m checkpoint "$tree")
+# By its message it differs from every earlier one: work that is as it once was makes a bundle too.
+work=$(git commit-tree -p "$head" -p "$index" -m "$REF" "$tree")
 git update-ref "$REF" "$work"
 set --
 for have in $HAVE; do if git cat-file -e "$have^{commit}" 2>/dev/null; then set -- "$@" "^$have"; fi; done
