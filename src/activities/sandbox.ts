@@ -3,6 +3,7 @@ import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox } from './lib/e2b.ts'
+import { failure } from './lib/failures.ts'
 
 export interface CreateSandboxInput {
   /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
@@ -50,9 +51,15 @@ export const sandboxActivities = (deps: ActivityDeps) => ({
     return { sandboxId: made.sandboxId, memoryMb: memoryMB }
   },
 
-  /** `Sandbox.pause`. A second attempt finds it paused, which is success. @throws `SandboxGone` */
+  /**
+   * `Sandbox.pause`. A second attempt finds it paused, which is success; E2B answers the same where the sandbox is changing
+   * its state in another way, so its state is looked at then. @throws `SandboxGone`, `SandboxBusy`
+   */
   async pauseSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
-    await deps.e2b.pause(sandboxId)
+    if (await deps.e2b.pause(sandboxId)) return
+    const { state } = await deps.e2b.info(sandboxId)
+    if (state !== 'paused')
+      throw failure('SandboxBusy', `sandbox ${sandboxId} can't be paused now: it is ${state}`)
   },
 
   /** `Sandbox.connect`, which resumes a paused sandbox and leaves a running one. @throws `SandboxGone` */

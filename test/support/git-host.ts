@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { git } from '../../src/demo/git.ts'
@@ -19,6 +19,8 @@ export interface TestGitHost extends GitHost {
   branchHead(name: string, branch: string): Promise<string | undefined>
   /** Lets every push fail with this message, as a forge's rule does; pushes to other branches pass where `branch` is given. */
   rejectPushes(name: string, message: string, branch?: string): Promise<void>
+  /** Installs a hook in the bare repository, whose folder is its working folder. */
+  installHook(name: string, hook: 'pre-receive' | 'post-receive', script: string): Promise<void>
   /** Runs git in a repository's folder. */
   git(name: string, args: string[]): Promise<string>
   /** Ends the host and removes its folder. */
@@ -47,7 +49,9 @@ export async function testGitHost(): Promise<TestGitHost> {
     branchHead: async (name, branch) =>
       (await git(bare(name), ['for-each-ref', '--format=%(objectname)', `refs/heads/${branch}`])) ||
       undefined,
-    rejectPushes: (name, message, branch) => installHook(bare(name), message, branch),
+    rejectPushes: (name, message, branch) =>
+      installHook(bare(name), 'pre-receive', rejectionScript(message, branch)),
+    installHook: (name, hook, script) => installHook(bare(name), hook, script),
     git: (name, args) => git(bare(name), args),
     cleanUp: async () => {
       await host.stop()
@@ -56,14 +60,13 @@ export async function testGitHost(): Promise<TestGitHost> {
   }
 }
 
-async function installHook(repository: string, message: string, branch?: string): Promise<void> {
+async function installHook(repository: string, hook: string, script: string): Promise<void> {
+  await mkdir(join(repository, 'hooks'), { recursive: true })
+  await writeFile(join(repository, 'hooks', hook), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+}
+
+function rejectionScript(message: string, branch?: string): string {
   const guarded = branch === undefined ? '*' : `refs/heads/${branch}`
   const quoted = `'${message.replaceAll("'", `'\\''`)}'`
-  const hook = join(repository, 'hooks', 'pre-receive')
-  await mkdir(join(repository, 'hooks'), { recursive: true })
-  await writeFile(
-    hook,
-    `#!/bin/sh\nwhile read -r old new ref; do case "$ref" in ${guarded}) echo ${quoted} >&2; exit 1;; esac; done\n`,
-  )
-  await chmod(hook, 0o755)
+  return `while read -r old new ref; do case "$ref" in ${guarded}) echo ${quoted} >&2; exit 1;; esac; done`
 }

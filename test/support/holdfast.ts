@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { Client, Connection, type ScheduleDescription } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
@@ -13,8 +11,9 @@ import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret
 import { git } from '../../src/demo/git.ts'
 import { type TestGitHost, testGitHost } from './git-host.ts'
 import { startSandboxServer, type SandboxServer } from './sandbox-server.ts'
+import { end, startWorkerProcess } from './worker.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export { end }
 
 /** The real parts of one test file: sandbox server, git host, client, and workers as processes. */
 export interface Holdfast {
@@ -89,16 +88,8 @@ export async function startHoldfast(): Promise<Holdfast> {
     taskQueue,
     gitToken: host.token,
     startWorker: async (env) => {
-      const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
-        cwd: ROOT,
-        env: environment(env),
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
+      const worker = await startWorkerProcess(environment(env))
       workers.push(worker)
-      await Promise.race([
-        once(createInterface({ input: worker.stdout }), 'line'),
-        once(worker, 'exit').then(([code]) => Promise.reject(new Error(`the worker ended with ${code}`))),
-      ])
       return worker
     },
     startUnchecked: async (id, spec) => {
@@ -166,10 +157,7 @@ function repository(host: Awaited<ReturnType<typeof testGitHost>>, url: string):
     commitFile: (branch, file, content) => commitFile(path, { branch, file, content }),
     rejectPushes: (message) => host.rejectPushes(name, message),
     path,
-    installHook: async (hook, script) => {
-      await mkdir(join(path, 'hooks'), { recursive: true })
-      await writeFile(join(path, 'hooks', hook), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
-    },
+    installHook: (hook, script) => host.installHook(name, hook, script),
   }
 }
 
@@ -189,13 +177,6 @@ async function commitFile(
   } finally {
     await rm(clone, { recursive: true, force: true })
   }
-}
-
-/** Ends a process by signal and waits for it. */
-export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill(signal)
-  await once(child, 'exit')
 }
 
 /** Waits for an event of the job. */

@@ -1,0 +1,107 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Sandbox } from 'e2b'
+import { Faults } from './faults.ts'
+import { type FaultPlan, planOf } from './plan.ts'
+import { type Ran, runJob, specOf } from './run-job.ts'
+import { filesWith } from './secrets.ts'
+import { type Findings, type Verdict, verdictOn } from './verdict.ts'
+import { startWorld, type World } from './world.ts'
+
+export interface ChaosOptions {
+  jobs: number
+  faults: number
+  seed: number
+  /** Jobs at once. */
+  parallel: number
+  onProgress: (line: string) => void
+}
+
+export interface ChaosVerdict extends Omit<Verdict, 'problems'> {
+  jobs: number
+  faults: Record<string, number>
+  sandboxesLeaked: number
+  secretsFound: number
+  seed: number
+  problems: string[]
+}
+
+/** Runs jobs and faults side by side, then judges. `kept` says whether every promise was. */
+export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerdict; kept: boolean }> {
+  const { seed, onProgress } = options
+  const plan = planOf(seed, options)
+  const world = await startWorld(onProgress)
+  try {
+    const faults = new Faults(world)
+    const happening: Promise<void>[] = []
+    const queue = plan.jobs.map((job, index) => ({ job, index }))
+    const ran: Ran[] = []
+    const begin = (fault: FaultPlan): Promise<void> =>
+      delay(fault.afterMs).then(() => {
+        onProgress(`fault: ${fault.kind}`)
+        return faults.apply(fault)
+      })
+    const runNext = async (): Promise<void> => {
+      for (let next = queue.shift(); next; next = queue.shift()) {
+        const { job, index } = next
+        const [id, repository] = [`chaos-${seed}-${index}`, `repository-${index}`]
+        await world.git.demo(repository)
+        const due = plan.faults.filter((fault) => fault.job === index)
+        if (due.some(({ kind }) => kind === 'pushReplyLost')) await losePushReply(world, repository)
+        happening.push(...due.map(begin))
+        const spec = specOf(job, id, world.git.repoUrl(repository), world.counter.port)
+        ran.push(await runJob(world, job, spec, repository))
+        const { end } = ran.at(-1)!
+        onProgress(`${id}: ${end.kind}${end.kind === 'failed' ? ` ${end.type}: ${end.message}` : ''}`)
+      }
+    }
+    await Promise.all(Array.from({ length: options.parallel }, runNext))
+    await Promise.all(happening)
+    await world.sandboxes.faults.clear()
+    const findings = await Promise.all(ran.map((one) => look(world, one)))
+    const judged = verdictOn(findings)
+    const secrets = await filesWith(world.git.token, world.folders())
+    const leaked = await leftSandboxes(world)
+    const verdict: ChaosVerdict = {
+      ...judged,
+      jobs: ran.length,
+      faults: faults.applied,
+      sandboxesLeaked: leaked.length,
+      secretsFound: secrets.length,
+      seed,
+      problems: [...judged.problems, ...secrets.map((file) => `the token is in ${file}`), ...leaked],
+    }
+    return { verdict, kept: verdict.problems.length === 0 }
+  } finally {
+    await world.stop()
+  }
+}
+
+/** The remote takes the first push, and dies before it can say so. */
+async function losePushReply({ git }: World, repository: string): Promise<void> {
+  await git.installHook(
+    repository,
+    'post-receive',
+    'mv hooks/post-receive hooks/done\nkill -KILL $(ps -o ppid= -p $PPID) $PPID',
+  )
+}
+
+async function look({ git, counter }: World, ran: Ran): Promise<Findings> {
+  const branch = `chaos/${ran.id}`
+  const head = await git.branchHead(ran.repository, branch)
+  const effects = counter.effects().filter(({ job }) => job === ran.id)
+  if (!head) return { ...ran, effects, remote: undefined }
+  const format = '--format=%(trailers:key=Holdfast-Job,valueonly,separator=%x2C)'
+  const trailers = await git.git(ran.repository, ['log', format, `main..${branch}`])
+  const log = await git.git(ran.repository, ['show', `${branch}:effects.log`])
+  const jobCommits = trailers.split('\n').filter((trailer) => trailer.startsWith(`${ran.id}/`)).length
+  return { ...ran, effects, remote: { head, jobCommits, effectsLog: log.trim().split('\n') } }
+}
+
+/** Sandboxes that are there after the reaper has had its turn: every job has ended, and none asked to keep its own. */
+async function leftSandboxes(world: World): Promise<string[]> {
+  await world.jobs.sandboxes({ reap: true, graceMs: 0 })
+  const left = await Sandbox.list(world.sandboxes.connection).nextItems()
+  return left.map(
+    ({ sandboxId, metadata }) => `sandbox ${sandboxId} of ${metadata.holdfastWorkflowId} is left`,
+  )
+}

@@ -1,0 +1,27 @@
+import { Command, InvalidArgumentError } from '@commander-js/extra-typings'
+import { chaos } from './chaos.ts'
+
+const wholeNumber = (text: string): number => {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number) || number < 0) throw new InvalidArgumentError('is no whole number')
+  return number
+}
+
+const options = new Command('chaos')
+  .description(
+    'Runs jobs while everything they depend on fails, and judges what is left. Exit 0: every promise was kept.',
+  )
+  .option('--jobs <n>', 'how many jobs', wholeNumber, 20)
+  .option('--faults <n>', 'how many faults', wholeNumber, 40)
+  .option('--seed <n>', 'decides jobs and faults; a failing one can be run again', wholeNumber, 1)
+  .option('--parallel <n>', 'jobs at once', wholeNumber, 8)
+  .option('--json', 'only the last line, on stdout')
+  .parse()
+  .opts()
+
+const write = (line: string): void => void process.stderr.write(`${line}\n`)
+const { verdict, kept } = await chaos({ ...options, onProgress: options.json ? () => undefined : write })
+for (const problem of verdict.problems) write(problem)
+const { problems: _, ...line } = verdict
+process.stdout.write(`${JSON.stringify(line)}\n`)
+process.exitCode = kept ? 0 : 1

@@ -1,0 +1,30 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Starts a worker as a process of its own; resolves once it polls. @param stderr a file descriptor for its log */
+export async function startWorkerProcess(
+  env: NodeJS.ProcessEnv,
+  stderr: number | 'inherit' = 'inherit',
+): Promise<ChildProcess> {
+  const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', stderr],
+  })
+  await Promise.race([
+    once(createInterface({ input: worker.stdout! }), 'line'),
+    once(worker, 'exit').then(([code]) => Promise.reject(new Error(`the worker ended with ${code}`))),
+  ])
+  return worker
+}
+
+/** Ends a process by signal and waits for it. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill(signal)
+  await once(child, 'exit')
+}
