@@ -6,7 +6,7 @@ import { keyWord } from './lib/blobs/store.ts'
 import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { mapped } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
-import { type GitInput, runGit } from './lib/git-command.ts'
+import { runGit } from './lib/git-command.ts'
 import { FINGERPRINT, RESTORE, SAVE } from './lib/git-scripts.ts'
 import { whileBeating } from './lib/heartbeat.ts'
 import { RUNNER_HOME } from './lib/runner.ts'
@@ -30,14 +30,15 @@ export interface Checkpoint extends Fingerprint {
   /** Git bundles in the blob store, each on top of those before it, and the commit that each brings. */
   bundles: { key: string; commit: string }[]
 }
+import type { SandboxTarget } from './lib/target.ts'
 
-export interface SaveInput extends GitInput {
+export interface SaveInput extends SandboxTarget {
   baseCommit: string
   previous: Checkpoint | null
-  sentinel: string
+  newSentinel: string
 }
 
-export interface RestoreInput extends GitInput {
+export interface RestoreInput extends SandboxTarget {
   repo: AgentJobSpec['repo']
   baseCommit: string
   checkpoint: Checkpoint
@@ -65,13 +66,13 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
    * @throws `BlobStoreUnavailable`
    */
   async saveCheckpoint(input: SaveInput): Promise<Checkpoint & { bytes: number }> {
-    const { previous, baseCommit, sentinel } = input
+    const { previous, baseCommit, newSentinel } = input
     const earlier = previous && previous.bundles.length < MAX_BUNDLES ? previous.bundles : []
     const file = `${RUNNER_HOME}/checkpoint-${earlier.length}.bundle`
     const { stdout } = await runGit(deps, input, {
       envs: {
         ...IDENTITY,
-        SENTINEL: sentinel,
+        SENTINEL: newSentinel,
         FILE: file,
         REF: `refs/holdfast/checkpoints/${earlier.length}`,
         KNOWN: previous ? `${previous.head} ${previous.tree} ${previous.staged}` : '',
@@ -80,7 +81,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
       script: SAVE,
     })
     const [head = '', tree = '', staged = '', headRef = '', commit] = stdout.head.trimEnd().split('\n')
-    const now = { head, tree, staged, headRef, sentinel }
+    const now = { head, tree, staged, headRef, sentinel: newSentinel }
     if (!commit) return { ...now, bundles: previous?.bundles ?? [], bytes: 0 }
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const key = `${checkpointFolder(deps)}${earlier.length}-${commit}.bundle`
@@ -140,8 +141,13 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
    *
    * @throws `SandboxDiverged` where it is not as it was paused
    */
-  async verifyResume(input: GitInput & { expected: Fingerprint }): Promise<void> {
-    const { stdout } = await runGit(deps, input, { script: FINGERPRINT })
+  async verifyResume(input: SandboxTarget & { expected: Fingerprint }): Promise<void> {
+    const { stdout } = await runGit(deps, input, {
+      cwd: '/home/user',
+      envs: { REPOSITORY },
+      // Whatever makes git refuse, it isn't the repository that was paused.
+      script: `if ! { cd "$REPOSITORY" && git rev-parse --verify --quiet HEAD; } >&2; then exit 0; fi\n${FINGERPRINT}`,
+    })
     compare(input.expected, stdout.head)
   },
 

@@ -1,9 +1,9 @@
 import type { CommandResult } from '../contract/job.ts'
 import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { runDurably } from './lib/durable-command.ts'
+import type { SandboxTarget } from './lib/target.ts'
 
-export interface RunCommandInput {
-  sandboxId: string
+export interface RunCommandInput extends SandboxTarget {
   /** Names the command within the job: another activity with the same key attaches to it. */
   key: string
   script: string
@@ -11,7 +11,6 @@ export interface RunCommandInput {
   cwd?: string | undefined
   envs?: Record<string, string>
   timeoutMs: number
-  sandboxTimeoutMs: number
 }
 
 export const commandActivities = (deps: ActivityDeps) => ({

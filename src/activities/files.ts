@@ -4,18 +4,15 @@ import { runDurably } from './lib/durable-command.ts'
 import { mapped } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
 import { RUNNER_HOME } from './lib/runner.ts'
+import type { SandboxTarget } from './lib/target.ts'
 
-export interface WriteFileInput {
-  sandboxId: string
-  sandboxTimeoutMs: number
+export interface WriteFileInput extends SandboxTarget {
   path: string
   content: string
   executable?: boolean | undefined
 }
 
-export interface ApplyPatchInput {
-  sandboxId: string
-  sandboxTimeoutMs: number
+export interface ApplyPatchInput extends SandboxTarget {
   patch: string
   /** Names the patch's file in the sandbox; the same for every attempt. */
   patchId: string
@@ -74,7 +71,7 @@ git apply --whitespace=nowarn "$HOLDFAST_STAGED" && git apply --numstat "$HOLDFA
 /** Puts a file beside the repository and runs a script there, with the file's path in `HOLDFAST_STAGED`. May be repeated. */
 async function runStaged(
   deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs }: { sandboxId: string; sandboxTimeoutMs: number },
+  { sandboxId, sandboxTimeoutMs, sentinels }: SandboxTarget,
   {
     name,
     content,
@@ -88,6 +85,7 @@ async function runStaged(
   return runDurably(deps, {
     sandboxId,
     sandboxTimeoutMs,
+    sentinels,
     script,
     cwd: REPOSITORY,
     envs: { ...envs, HOLDFAST_STAGED: staged },

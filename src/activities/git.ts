@@ -4,17 +4,19 @@ import { mapped } from './lib/e2b.ts'
 import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
 import { failure } from './lib/failures.ts'
 import { RUNNER_HOME } from './lib/runner.ts'
-import { runGit, type GitInput } from './lib/git-command.ts'
-import { OURS, PUSH, TREE } from './lib/git-scripts.ts'
+import { runGit } from './lib/git-command.ts'
+import { OURS, PUSH, TREE, WRITE_SENTINEL } from './lib/git-scripts.ts'
+import type { SandboxTarget } from './lib/target.ts'
 
-export interface CloneInput extends GitInput {
+export interface CloneInput extends SandboxTarget {
   repo: AgentJobSpec['repo']
   branch: string
   /** Whether the branch may be on the remote already. */
   mayExist: boolean
+  newSentinel: string
 }
 
-export interface CommitInput extends GitInput {
+export interface CommitInput extends SandboxTarget {
   baseCommit: string
   message: string
   author: { name: string; email: string }
@@ -22,7 +24,7 @@ export interface CommitInput extends GitInput {
   trailer: string
 }
 
-export interface PushInput extends GitInput {
+export interface PushInput extends SandboxTarget {
   repo: AgentJobSpec['repo']
   branch: string
   commit: string
@@ -49,7 +51,14 @@ export const gitActivities = (deps: ActivityDeps) => ({
       remote: input.repo,
       timeoutMs: 60 * 60_000,
       accept: [3],
-      envs: { URL: url, BASE: base, BRANCH: input.branch, MAY_EXIST: String(input.mayExist), REPOSITORY },
+      envs: {
+        URL: url,
+        BASE: base,
+        BRANCH: input.branch,
+        MAY_EXIST: String(input.mayExist),
+        REPOSITORY,
+        SENTINEL: input.newSentinel,
+      },
       script: `if [ ! -d "$REPOSITORY" ]; then
   rm -rf "$REPOSITORY.partial"
   git clone --progress --single-branch --branch "$BASE" ${depth ? `--depth ${depth}` : ''} -- "$URL" "$REPOSITORY.partial"
@@ -58,6 +67,7 @@ export const gitActivities = (deps: ActivityDeps) => ({
   git checkout --quiet -b "$BRANCH"
   mv "$REPOSITORY.partial" "$REPOSITORY"
 fi
+${WRITE_SENTINEL}
 git -C "$REPOSITORY" rev-parse "origin/$BASE"`,
     })
     if (result.exitCode === 3)
@@ -69,7 +79,7 @@ git -C "$REPOSITORY" rev-parse "origin/$BASE"`,
    * All that differs from the base, new files too. Reads only; a second attempt reads again. The diff's text is cut at
    * 200 KB.
    */
-  async readDiff(input: GitInput & { baseCommit: string }): Promise<DiffSummary> {
+  async readDiff(input: SandboxTarget & { baseCommit: string }): Promise<DiffSummary> {
     const file = `${RUNNER_HOME}/diff`
     const result = await runGit(deps, input, {
       envs: { BASE: input.baseCommit, FILE: file, LIMIT: String(MAX_DIFF_BYTES) },

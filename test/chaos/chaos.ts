@@ -49,13 +49,14 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
         if (due.some(({ kind }) => kind === 'pushReplyLost')) await losePushReply(world, repository)
         happening.push(...due.map(begin))
         const spec = specOf(job, id, world.git.repoUrl(repository), world.counter.port)
-        ran.push(await runJob(world, job, spec, repository))
-        const { end } = ran.at(-1)!
+        const done = await runJob(world, job, spec, repository)
+        ran.push(done)
+        const { end } = done
         onProgress(`${id}: ${end.kind}${end.kind === 'failed' ? ` ${end.type}: ${end.message}` : ''}`)
       }
     }
-    await Promise.all(Array.from({ length: options.parallel }, runNext))
-    await Promise.all(happening)
+    await allSettled(Array.from({ length: options.parallel }, runNext))
+    await allSettled(happening)
     await world.sandboxes.faults.clear()
     const findings = await Promise.all(ran.map((one) => look(world, one)))
     const judged = verdictOn(findings)
@@ -104,4 +105,10 @@ async function leftSandboxes(world: World): Promise<string[]> {
   return left.map(
     ({ sandboxId, metadata }) => `sandbox ${sandboxId} of ${metadata.holdfastWorkflowId} is left`,
   )
+}
+
+/** Waits for all, and only then throws what one of them threw: the world has to be there for the others. */
+async function allSettled(work: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
 }

@@ -25,7 +25,7 @@ export interface Ran {
 }
 
 export const SANDBOX_TIMEOUT_MS = 8_000
-const DEADLINE_MS = 8 * 60_000
+const DEADLINE_MS = 5 * 60_000
 
 /** The name of a command in its job's effects. */
 export const commandName = (index: number): string => `c${index}`
@@ -89,9 +89,26 @@ export async function runJob(
     ending(job),
     delay(DEADLINE_MS, { kind: 'hung' } as const, { signal: stop.signal }),
   ])
+  if (end.kind === 'hung') world.onProgress(`${spec.id} hangs: ${JSON.stringify(await stateOf(world, job))}`)
   stop.abort()
   const events = await steering
   return { id: spec.id, plan, repository, end, events }
+}
+
+/** For whoever looks into a hang. */
+async function stateOf({ connection }: World, job: Job): Promise<unknown> {
+  const status = await job.status().catch(String)
+  const { pendingActivities } = await connection.workflowService.describeWorkflowExecution({
+    namespace: 'default',
+    execution: { workflowId: job.id },
+  })
+  const activities = pendingActivities?.map(({ activityType, attempt, state, lastFailure }) => ({
+    type: activityType?.name,
+    attempt,
+    state,
+    failure: lastFailure?.message,
+  }))
+  return { status, activities }
 }
 
 async function ending(job: Job): Promise<End> {

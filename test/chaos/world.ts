@@ -16,6 +16,7 @@ import { type EffectCounter, startEffectCounter } from './effects.ts'
 
 /** Everything that jobs depend on, each a real process that can be killed, but for the git host and the counter. */
 export interface World {
+  onProgress: (line: string) => void
   jobs: Jobs
   connection: Connection
   git: TestGitHost
@@ -79,6 +80,7 @@ export async function startWorld(onProgress: (line: string) => void): Promise<Wo
   const jobs = await connect({ address, taskQueue })
   const connection = await Connection.connect({ address })
   return {
+    onProgress,
     jobs,
     connection,
     git,

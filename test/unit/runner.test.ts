@@ -31,6 +31,7 @@ function attach(launch: Partial<Launch> & { script: string; commandId: string })
   let err = ''
   const reader = new TrailerReader(nonce, (text) => (out += text))
   const defaults = {
+    sentinels: [],
     home,
     nonce,
     cwd: home,

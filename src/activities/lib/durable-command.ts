@@ -5,11 +5,11 @@ import type { CommandHeartbeat, CommandResult } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
 import { failure } from './failures.ts'
-import { attachCommand, CANNOT_START, cancelCommand, RUNNER_HOME } from './runner.ts'
+import { attachCommand, CANNOT_START, cancelCommand, DIVERGED, RUNNER_HOME } from './runner.ts'
+import type { SandboxTarget } from './target.ts'
 import { type Trailer, TrailerReader } from './trailer.ts'
 
-export interface DurableCommand {
-  sandboxId: string
+export interface DurableCommand extends SandboxTarget {
   /** Names the command within its run of the workflow, across activities; the activity's own id if left out. */
   key?: string
   script: string
@@ -17,8 +17,6 @@ export interface DurableCommand {
   envs?: Record<string, string>
   /** ms after which the runner ends the command, with exit code 124. */
   timeoutMs: number
-  /** ms by which the sandbox's own timeout is extended while the command runs. */
-  sandboxTimeoutMs: number
   /** Whether a failed or unknown run may be followed by another one. Only for commands that find what is done already. */
   repeatable?: boolean
 }
@@ -99,7 +97,7 @@ class Follower {
   }
 
   async follow(cancellation: AbortSignal): Promise<Trailer> {
-    const { script, cwd, timeoutMs, repeatable = false } = this.#command
+    const { script, cwd, timeoutMs, repeatable = false, sentinels } = this.#command
     const nonce = randomUUID()
     const reader = new TrailerReader(nonce, (text) => this.#see('stdoutBytes', text))
     const line = attachCommand({
@@ -110,6 +108,7 @@ class Follower {
       cwd,
       timeoutMs,
       repeatable,
+      sentinels,
       stdoutOffset: this.#seen.stdoutBytes,
       stderrOffset: this.#seen.stderrBytes,
     })
@@ -133,8 +132,7 @@ class Follower {
     } catch (error) {
       // The follower's own end is told by its trailer; without one the stream was lost, and the command goes on.
       if (stop.signal.aborted) throw stop.signal.reason
-      if (!reader.end())
-        throw handle.exitCode === CANNOT_START ? cannotStart(handle.stderr) : mapE2BError(error)
+      if (!reader.end()) throw notStarted(handle, this.#context.info.attempt) ?? mapE2BError(error)
     } finally {
       clearInterval(beat)
       cancellation.removeEventListener('abort', onCancel)
@@ -226,8 +224,18 @@ function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string })
   }
 }
 
-/** Nothing was started: a full disk, or a template whose default user isn't E2B's. */
-function cannotStart(stderr: string): Error {
+/** Nothing was started: the sandbox isn't what it was, its disk is full, or its default user isn't E2B's. */
+function notStarted(
+  { exitCode, stderr }: { exitCode?: number | undefined; stderr: string },
+  attempt: number,
+): Error | undefined {
+  if (exitCode === DIVERGED)
+    return failure(
+      'SandboxDiverged',
+      'the sandbox came back without what was last saved',
+      attempt === 1 ? { began: false } : {},
+    )
+  if (exitCode !== CANNOT_START) return undefined
   const message = stderr.trim().split('\n').at(0) ?? 'the runner can not write its folder'
   return failure(/No space left/i.test(stderr) ? 'SandboxNoSpace' : 'SandboxInvalidArgument', message)
 }

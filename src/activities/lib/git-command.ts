@@ -3,13 +3,8 @@ import type { AgentJobSpec } from '../../contract/spec.ts'
 import { REPOSITORY, type ActivityDeps } from './deps.ts'
 import { runDurably } from './durable-command.ts'
 import { failure } from './failures.ts'
+import type { SandboxTarget } from './target.ts'
 import { gitFailureType, gitMessage } from './git-failures.ts'
-
-/** What every git activity is told. */
-export interface GitInput {
-  sandboxId: string
-  sandboxTimeoutMs: number
-}
 
 interface GitScript {
   /** Shell text; `set -e` is on. */
@@ -31,9 +26,15 @@ const HELPER =
  *
  * @throws the git failures of the closed list, by git's message
  */
-export async function runGit(deps: ActivityDeps, input: GitInput, git: GitScript): Promise<CommandResult> {
+export async function runGit(
+  deps: ActivityDeps,
+  input: SandboxTarget,
+  git: GitScript,
+): Promise<CommandResult> {
   const result = await runDurably(deps, {
-    ...input,
+    sandboxId: input.sandboxId,
+    sandboxTimeoutMs: input.sandboxTimeoutMs,
+    sentinels: input.sentinels,
     script: `set -e\n${git.script}`,
     cwd: git.cwd ?? REPOSITORY,
     envs: { ...gitEnvironment(deps, git.remote), ...git.envs },

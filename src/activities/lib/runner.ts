@@ -25,6 +25,8 @@ export interface Launch {
   timeoutMs: number
   /** A command that may run again: one that failed, or whose outcome is unknown, is launched anew. */
   repeatable: boolean
+  /** Contents of the sentinel that are right; any, where there are none. */
+  sentinels: string[]
   stdoutOffset: number
   stderrOffset: number
 }
@@ -35,6 +37,9 @@ const TAIL_BYTES = 8192
 
 /** Exit code of the runner itself: nothing was started, because its folder can't be written. */
 export const CANNOT_START = 97
+
+/** Exit code of the runner itself: nothing was started, because the sandbox isn't what it was. */
+export const DIVERGED = 98
 
 const START_TIME = `start_time() { read -r st 2>/dev/null <"/proc/$1/stat" || return 1; st=\${st##*) }; set -f; set -- $st; echo "\${20}"; }`
 
@@ -58,10 +63,14 @@ kill "$w" 2>/dev/null
 if [ -e "$d/timed-out" ]; then kill -s KILL -- "-$c" 2>/dev/null; record 124 1; else record "$code" 0; fi
 `
 
-/** Arguments: folder, nonce, repeatable, offsets, then what the supervisor takes. */
+/** Arguments: folder, nonce, repeatable, offsets, sentinels, then what the supervisor takes. */
 const ATTACH = `
 ${START_TIME}
-d=$1 nonce=$2 repeatable=$3 out=$4 err=$5 supervisor=$6; shift 6
+d=$1 nonce=$2 repeatable=$3 out=$4 err=$5 sentinels=$6 supervisor=$7; shift 7
+if [ -n "$sentinels" ]; then
+  have=none; { read -r have <"\${d%/commands/*}/sentinel"; } 2>/dev/null
+  case " $sentinels " in *" $have "*) ;; *) exit ${DIVERGED};; esac
+fi
 alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ]; }
 mkdir -p "\${d%/*}" || exit ${CANNOT_START}
 if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
@@ -110,6 +119,7 @@ export function attachCommand(launch: Launch): string {
     launch.repeatable ? '1' : '0',
     String(launch.stdoutOffset),
     String(launch.stderrOffset),
+    launch.sentinels.join(' '),
     SUPERVISOR,
     String(tickMs / 1e3),
     String(Math.ceil(launch.timeoutMs / tickMs)),

@@ -101,7 +101,7 @@ function cutAfter(bytes: number, request: IncomingMessage, response: ServerRespo
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse
   const pass = (chunk: unknown): boolean => {
     const data = Buffer.from(chunk as Uint8Array | string)
-    const part = data.subarray(0, left)
+    const part = data.subarray(0, Math.max(left, 0))
     left -= data.length
     const cut = left < 0
     return write(part, () => cut && request.socket.resetAndDestroy())

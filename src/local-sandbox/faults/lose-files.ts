@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyFolder } from '../sandboxes/disk.ts'
 
@@ -18,6 +18,5 @@ export async function keepHome({ root, home }: { root: string; home: string }): 
 export async function loseFiles({ root, home }: { root: string; home: string }): Promise<void> {
   // The folder itself stays: it is mounted in the sandbox.
   for (const name of await readdir(home)) await rm(join(home, name), { recursive: true })
-  await mkdir(join(root, before), { recursive: true })
-  await copyFolder(join(root, before), home)
+  if (existsSync(join(root, before))) await copyFolder(join(root, before), home)
 }

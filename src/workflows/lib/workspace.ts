@@ -3,6 +3,7 @@ import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
 import type { Checkpoint } from '../../activities/checkpoints.ts'
+import type { SandboxTarget } from '../../activities/lib/target.ts'
 import { perform } from './activities.ts'
 import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
@@ -11,7 +12,7 @@ import { beganNothing, lossOf } from './losses.ts'
 import { Outage } from './outage.ts'
 import { worthPausing } from './pause-policy.ts'
 
-type Target = SandboxLease['target']
+type Target = SandboxTarget
 
 /** Sandboxes lost one after the other, with nothing achieved between them, before the job gives up. */
 const MAX_LOSSES = 5
@@ -28,6 +29,9 @@ export class Workspace {
   #checkpoint: Checkpoint | null = null
   /** Commands that make what checkpoints don't hold, by their text. */
   readonly #setup = new Map<string, (target: Target) => Promise<CommandResult>>()
+  /** What was last written into the sandbox; empty where nothing was. */
+  #sentinel = ''
+  #nextSentinel = uuid4()
   /** The sandbox is a new one that doesn't have the work yet. */
   #incomplete = false
   #losses = 0
@@ -54,7 +58,7 @@ export class Workspace {
 
   /** Does what leaves the work as it is. May be done again in another sandbox. */
   read<T>(work: (target: Target) => Promise<T>): Promise<T> {
-    return this.#surviving(() => work(this.#lease.target))
+    return this.#surviving(() => work(this.#target))
   }
 
   /** Does what changes the work, then saves it: after this it isn't lost any more. */
@@ -65,7 +69,7 @@ export class Workspace {
   ): Promise<T> {
     return this.#surviving(
       async () => {
-        const result = await work(this.#lease.target)
+        const result = await work(this.#target)
         await this.#save(`checkpoint after ${what}`)
         this.#losses = 0
         return result
@@ -106,22 +110,30 @@ export class Workspace {
     const { repo, branch, push } = this.#spec
     const mayExist = push && push.onConflict === 'rebase'
     const cloned = await perform('cloneRepository', `clone ${repo.url}`, {
-      ...this.#lease.target,
+      ...this.#target,
       repo,
       branch,
       mayExist,
+      newSentinel: this.#nextSentinel,
     })
     this.baseCommit = cloned.baseCommit
+    this.#wrote(this.#nextSentinel)
+  }
+
+  #wrote(sentinel: string): void {
+    this.#sentinel = sentinel
+    this.#nextSentinel = uuid4()
   }
 
   async #save(summary: string): Promise<void> {
     const { bytes, ...checkpoint } = await perform('saveCheckpoint', summary, {
-      ...this.#lease.target,
+      ...this.#target,
       baseCommit: this.baseCommit,
       previous: this.#checkpoint,
-      sentinel: uuid4(),
+      newSentinel: this.#nextSentinel,
     })
     this.#checkpoint = checkpoint
+    this.#wrote(checkpoint.sentinel)
     if (bytes > 0) this.#journal.record({ type: 'checkpointed', head: checkpoint.head, bytes })
   }
 
@@ -164,6 +176,10 @@ export class Workspace {
     await outage.wait()
   }
 
+  get #target(): SandboxTarget {
+    return { ...this.#lease.target, sentinels: this.#sentinel ? [this.#sentinel, this.#nextSentinel] : [] }
+  }
+
   #pausePays(expectedMs: number): boolean {
     return worthPausing(expectedMs, this.#lease.memoryMb, this.#spec.sandbox.pauseAfter)
   }
@@ -173,7 +189,7 @@ export class Workspace {
     await this.#lease.resume()
     const expected = this.#checkpoint
     if (!expected || this.#incomplete) return
-    await perform('verifyResume', 'verify the resumed sandbox', { ...this.#lease.target, expected })
+    await perform('verifyResume', 'verify the resumed sandbox', { ...this.#target, expected })
     this.#journal.record({ type: 'resumeVerified', head: expected.head })
   }
 
@@ -185,6 +201,7 @@ export class Workspace {
 
   async #replace(): Promise<void> {
     this.#incomplete = true
+    this.#sentinel = ''
     await this.#lease.replace()
   }
 
@@ -199,14 +216,15 @@ export class Workspace {
     }
     const restore = (summary: string): Promise<void> =>
       perform('restoreCheckpoint', summary, {
-        ...this.#lease.target,
+        ...this.#target,
         repo: this.#spec.repo,
         baseCommit: this.baseCommit,
         checkpoint,
       })
     await restore('restore the work from its checkpoint')
+    this.#wrote(checkpoint.sentinel)
     for (const run of this.#setup.values()) {
-      const { exitCode } = await run(this.#lease.target)
+      const { exitCode } = await run(this.#target)
       if (exitCode !== 0)
         throw jobFailure('StepFailed', `a step that runs again in a restored sandbox exited with ${exitCode}`)
     }

@@ -1,0 +1,11 @@
+/** The sandbox that an activity works in. */
+export interface SandboxTarget {
+  sandboxId: string
+  /** ms by which the sandbox's own timeout is extended while it is used. */
+  sandboxTimeoutMs: number
+  /**
+   * What the last checkpoint wrote there, or what one that isn't known to have succeeded may have; none before the clone. A
+   * sandbox that paused itself may come back without its files, and then without these: nothing is begun in it.
+   */
+  sentinels: string[]
+}
