@@ -12,12 +12,11 @@ afterAll(() => server.stop())
 
 const encode = (text: string) => new TextEncoder().encode(text)
 
-async function terminal(envs: Record<string, string> = {}) {
+async function terminal(envs: Record<string, string> = {}, size = { cols: 80, rows: 24 }) {
   const chunks: Uint8Array[] = []
   const output = () => Buffer.concat(chunks).toString()
   const handle = await sandbox.pty.create({
-    cols: 80,
-    rows: 24,
+    ...size,
     envs,
     onData: (data) => void chunks.push(data),
   })
@@ -33,6 +32,13 @@ test('a terminal is the one of an interactive shell, with its size and its varia
   expect(output()).toMatch(/\/dev\/pts\/\d+\r\n/)
   expect(output()).toContain('24 80\r\n')
   expect(output()).toContain('sandbox-call-xterm-256color-user\r\n')
+})
+
+test("a terminal may have no size, as a client's own on a serial line has none", async () => {
+  const { handle, output, type } = await terminal({}, { cols: 0, rows: 0 })
+  await type('stty size\nexit\n')
+  await handle.wait()
+  expect(output()).toContain('0 0\r\n')
 })
 
 test('a resize is what programs see', async () => {

@@ -159,9 +159,9 @@ async function write(process: ManagedProcess, input: Input | undefined): Promise
 
 function terminalSize({ size }: Pty): PtySize {
   const { cols, rows } = size ?? { cols: 0, rows: 0 }
-  const fits = (cells: number) => cells > 0 && cells <= 0xffff
-  if (fits(cols) && fits(rows)) return { cols, rows }
-  throw new ConnectError(`pty.size: is ${cols}x${rows}; give 1 to 65535 each`, Code.InvalidArgument)
+  // 0 is what clients on a terminal without a size send.
+  if (cols <= 0xffff && rows <= 0xffff) return { cols, rows }
+  throw new ConnectError(`pty.size: is ${cols}x${rows}; give at most 65535 each`, Code.InvalidArgument)
 }
 
 function select(selector: Selector | undefined): Selector['selector'] {
