@@ -9,11 +9,13 @@ import { sendJson } from './http.ts'
 import { classify, type Destination } from './proxy/classify.ts'
 import { SandboxProxy } from './proxy/sandbox-proxy.ts'
 import { createControl } from './rest/control.ts'
+import { buildRoutes } from './rest/build-routes.ts'
 import { observationRoutes } from './rest/observation-routes.ts'
 import { controlRoutes } from './rest/routes.ts'
 import { snapshotRoutes } from './rest/snapshot-routes.ts'
 import { templateRoutes } from './rest/template-routes.ts'
 import type { Registry } from './sandboxes/registry.ts'
+import { Builder } from './templates/builder.ts'
 import type { Templates } from './templates/templates.ts'
 
 export interface ServerOptions {
@@ -39,6 +41,7 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     ...controlRoutes(registry, templates),
     ...snapshotRoutes(registry, templates, log),
     ...templateRoutes(registry, templates),
+    ...buildRoutes(new Builder(registry, templates), templates, apiKey),
     ...observationRoutes(registry),
     ...faultRoutes(faults),
   }

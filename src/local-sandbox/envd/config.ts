@@ -17,6 +17,8 @@ export interface EnvdConfig {
   user: string
   home: string
   path: string
+  /** Where commands run that name no folder; the home where undefined. */
+  workdir?: string | undefined
   interpreter: InterpreterPaths
   /** Sandbox-wide variables: create's `envVars` and the `E2B_…` ones. */
   envs: Record<string, string>

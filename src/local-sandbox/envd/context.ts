@@ -33,6 +33,7 @@ export function checkUser(config: EnvdConfig, headers: Headers): void {
 
 /** Absolute paths as they are, `~` and relative ones from the home. Throws a plain Error for another user's home. */
 export function resolvePath(config: EnvdConfig, path: string): string {
+  if (path === '' && config.workdir) return resolvePath(config, config.workdir)
   if (path === '' || path === '~') return config.home
   if (path.startsWith('~/')) return join(config.home, path.slice(2))
   if (path.startsWith('~')) throw new Error(`path '${path}': only ~/ is expanded; write the absolute path`)

@@ -34,7 +34,7 @@ export interface Started {
   /** Ends with the sandbox, and never before. */
   handle: ProcessHandle
   /** Tells envd its configuration; resolves once it serves. Throws with the end of its log where it doesn't. */
-  configure: (envs: Record<string, string>) => Promise<void>
+  configure: (settings: EnvdSettings) => Promise<void>
 }
 
 /** The isolation of sandboxes. */
@@ -49,4 +49,7 @@ export interface IsolationDriver {
 }
 
 /** What a driver tells envd of the sandbox it is in. */
-export type InnerPaths = Omit<EnvdConfig, 'envs'>
+export type InnerPaths = Omit<EnvdConfig, keyof EnvdSettings>
+
+/** What the server tells envd of its sandbox, whatever the driver. */
+export type EnvdSettings = Pick<EnvdConfig, 'envs' | 'workdir'>

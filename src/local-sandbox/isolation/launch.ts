@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import type { InnerPaths, SandboxFolders } from './driver.ts'
+import type { EnvdSettings, InnerPaths, SandboxFolders } from './driver.ts'
 
 /** Where the isolation tools are looked for; nothing else of the server's environment goes on. */
 export const toolPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -13,7 +13,7 @@ export interface Launched {
   child: ChildProcess
   /** Resolves once envd runs and waits for its configuration. Throws with the end of its log where it doesn't. */
   waiting: Promise<void>
-  configure: (envs: Record<string, string>) => Promise<void>
+  configure: (settings: EnvdSettings) => Promise<void>
 }
 
 /**
@@ -44,8 +44,8 @@ export function launch(command: string[], folders: SandboxFolders, inner: InnerP
   return {
     child,
     waiting: reached(),
-    async configure(envs) {
-      child.stdin!.end(JSON.stringify({ ...inner, envs }))
+    async configure(settings) {
+      child.stdin!.end(JSON.stringify({ ...inner, ...settings }))
       await reached()
     },
   }

@@ -14,7 +14,7 @@ export const maxTimeoutSeconds = 24 * 3600
 export function parseCreate(
   body: z.infer<typeof newSandbox>,
   defaultTimeout: number,
-  origin: Pick<Origin, 'templateID' | 'alias' | 'envVars'>,
+  origin: Omit<Origin, 'disk'>,
 ): NewSandbox {
   const autoPause = body.autoPause ?? false
   const autoResume = body.autoResume?.enabled ?? false
@@ -25,6 +25,8 @@ export function parseCreate(
   const wish: NewSandbox = {
     templateID: origin.templateID,
     alias: origin.alias,
+    workdir: origin.workdir,
+    start: origin.start,
     timeout: checkTimeout(body.timeout ?? defaultTimeout),
     metadata: body.metadata ?? {},
     envVars: { ...origin.envVars, ...body.envVars },

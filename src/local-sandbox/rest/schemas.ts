@@ -55,6 +55,31 @@ export const forkBody = z.object({
   count: z.number().int().min(1).max(100).optional(),
 })
 
+export const newTemplate = z.object({
+  name: z.string().optional(),
+  /** The name's old name. */
+  alias: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+})
+export const buildBody = z.object({
+  fromImage: z.string().optional(),
+  fromTemplate: z.string().optional(),
+  startCmd: z.string().optional(),
+  readyCmd: z.string().optional(),
+  steps: z
+    .array(
+      z.object({
+        type: z.string(),
+        args: z.array(z.string()).default([]),
+        filesHash: z.string().optional(),
+      }),
+    )
+    .default([]),
+})
+export const buildStatusQuery = z.object({ logsOffset: z.coerce.number().int().min(0).optional() })
+export const assignTagsBody = z.object({ target: z.string(), tags: z.array(z.string()).min(1) })
+export const removeTagsBody = z.object({ name: z.string(), tags: z.array(z.string()).min(1) })
+
 const unixTime = z.coerce.number().min(0).optional()
 export const metricsQuery = z.object({ start: unixTime, end: unixTime })
 

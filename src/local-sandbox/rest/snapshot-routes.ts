@@ -18,7 +18,8 @@ export function snapshotRoutes(registry: Registry, templates: Templates, log: Lo
       const body = await readBody(request, snapshotBody)
       const { name, tag = defaultTag } = body.name === undefined ? { name: undefined } : parseName(body.name)
       const sandbox = registry.get(id)
-      const wish = { name, tags: [tag], sandboxID: id, envVars: sandbox.record.envVars }
+      const { envVars, workdir, start } = sandbox.record
+      const wish = { name, tags: [tag], sandboxID: id, envVars, workdir, start }
       const template = await templates.addBuild(wish, (folder) => sandbox.saveDisk(folder))
       if (body.memory !== false)
         log.info({ sandboxId: id }, 'snapshot of the disk alone: this isolation has no memory of processes')

@@ -1,13 +1,13 @@
 import { badRequest } from '../errors.ts'
 import { HttpError, sendJson } from '../http.ts'
 import type { Registry } from '../sandboxes/registry.ts'
-import { namespace, parseName } from '../templates/name.ts'
-import type { Template } from '../templates/template.ts'
+import { checkTag, defaultTag, namespace, parseName } from '../templates/name.ts'
+import { withTags, type Template } from '../templates/template.ts'
 import type { Templates } from '../templates/templates.ts'
-import { check } from './body.ts'
+import { check, readBody } from './body.ts'
 import { pageOf } from './paging.ts'
 import type { Routes } from './routes.ts'
-import { pageQuery } from './schemas.ts'
+import { assignTagsBody, pageQuery, removeTagsBody } from './schemas.ts'
 import { envdVersion, machine } from './shapes.ts'
 
 /** Looking up, listing and deleting templates; a snapshot is one too. */
@@ -28,6 +28,27 @@ export function templateRoutes(registry: Registry, templates: Templates): Routes
       if (page.nextToken) response.setHeader('x-next-token', page.nextToken)
       sendJson(response, 200, page.items.map(toTemplate))
     },
+
+    'POST /templates/tags': async ({ request, response }) => {
+      const { target, tags } = await readBody(request, assignTagsBody)
+      for (const tag of tags) checkTag(tag)
+      const template = templates.get(target)
+      const wanted = parseName(target).tag ?? defaultTag
+      const buildID = template.tags.find(({ tag }) => tag === wanted)?.buildID
+      if (buildID === undefined)
+        throw new HttpError(404, `template '${target}' not found: it has no such tag`)
+      await templates.change(template.templateID, (now) => withTags(now, buildID, tags))
+      sendJson(response, 201, { buildID, tags })
+    },
+
+    'DELETE /templates/tags': async ({ request, response }) => {
+      const { name, tags } = await readBody(request, removeTagsBody)
+      await templates.removeTags(templates.get(name), tags)
+      response.writeHead(204).end()
+    },
+
+    'GET /templates/:name/tags': async ({ response, params }) =>
+      sendJson(response, 200, templates.get(params['name']!).tags),
 
     'DELETE /templates/:name': async ({ response, params }) => {
       const name = params['name']!

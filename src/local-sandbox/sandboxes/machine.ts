@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { EgressPolicy } from '../egress/policy.ts'
 import { startEgressProxy } from '../egress/proxy.ts'
 import type { ArmedFaults } from '../faults/armed.ts'
-import type { IsolationDriver } from '../isolation/driver.ts'
+import type { EnvdSettings, IsolationDriver } from '../isolation/driver.ts'
 import { freeze, isAlive, thaw, type ProcessHandle } from '../isolation/processes.ts'
 import type { Layout } from './layout.ts'
 import { Sampler } from './sampler.ts'
@@ -53,7 +53,7 @@ export class Machine {
    */
   async boot(
     uid: number | undefined,
-    envs: Record<string, string>,
+    settings: EnvdSettings,
     started: (handle: ProcessHandle) => Promise<void>,
   ): Promise<ProcessHandle> {
     const { layout, driver, envdScript } = this.#host
@@ -63,7 +63,7 @@ export class Machine {
     const { handle, configure } = await driver.start({ sandboxId: this.sandboxId, folders, uid, envdScript })
     try {
       await started(handle)
-      await configure(envs)
+      await configure(settings)
       await this.#adoptSocket(join(folders.run, 'envd.sock'))
     } catch (error) {
       await this.kill(handle)

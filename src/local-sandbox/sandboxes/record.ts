@@ -1,4 +1,5 @@
 import type { ProcessHandle } from '../isolation/processes.ts'
+import type { StartCommand } from './start-command.ts'
 
 /** `network` of create, as far as it is understood here. */
 export interface NetworkRules {
@@ -36,6 +37,12 @@ export interface SandboxRecord {
   process: ProcessHandle | undefined
   /** Processes that its own user had stopped before a pause or copy, and that must be left alone after it. */
   stoppedBefore: number[]
+  /** Where commands run that name no folder; the home where undefined. */
+  workdir?: string | undefined
+  /** What its template starts in it. */
+  start?: StartCommand | undefined
+  /** A template is built in it: no client's, and of no use to the next server. */
+  building?: boolean
   /** All processes stand still while the disk is copied; for a server that starts, as a running one says so itself. */
   copying?: boolean
 }

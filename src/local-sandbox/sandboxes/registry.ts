@@ -20,6 +20,9 @@ export type NewSandbox = Pick<
   | 'autoResume'
   | 'allowInternetAccess'
   | 'network'
+  | 'workdir'
+  | 'start'
+  | 'building'
 >
 
 // Host uids of sandboxes start here: above what systems and container tools give out.
@@ -100,9 +103,11 @@ export class Registry {
     return this.#sandboxes.get(sandboxId)
   }
 
-  /** Those that exist for clients: all but the ones still starting. */
+  /** Those that exist for clients: all but those still starting, and those that templates are built in. */
   all(): Sandbox[] {
-    return [...this.#sandboxes.values()].filter(({ record }) => record.state !== 'starting')
+    return [...this.#sandboxes.values()].filter(
+      ({ record }) => record.state !== 'starting' && !record.building,
+    )
   }
 
   #add(record: SandboxRecord): Sandbox {

@@ -4,9 +4,11 @@ import { conflict, notFound } from '../errors.ts'
 import { createExclusive } from '../exclusive.ts'
 import { keepHome, loseFiles } from '../faults/lose-files.ts'
 import { loadDisk, saveDisk } from './disk.ts'
+import { EnvdClient } from './envd-client.ts'
 import { Machine, type Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
 import { SandboxLog } from './sandbox-log.ts'
+import { runStartCommand } from './start-command.ts'
 import type { RecordStore } from './store.ts'
 
 // setTimeout's limit; a later end is looked at again then.
@@ -56,6 +58,8 @@ export class Sandbox {
     return this.#change(async () => {
       if (disk !== undefined) await loadDisk(disk, this.#host.layout.folders(this.id), this.record.uid)
       await this.#boot()
+      const { start } = this.record
+      if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start)
       this.log.info('sandbox created', { template: this.record.templateID, endAt: this.record.endAt })
     })
   }
@@ -64,6 +68,7 @@ export class Sandbox {
   recover(): Promise<void> {
     return this.#change(async () => {
       const { process, state } = this.record
+      if (this.record.building) return this.#remove()
       const alive = this.machine.isAlive(process)
       if (state === 'starting' || (!alive && state === 'running')) {
         this.log.warn('sandbox lost: its processes have gone', { state })
@@ -169,7 +174,9 @@ export class Sandbox {
       E2B_TEMPLATE_ID: record.templateID,
       ...record.envVars,
     }
-    await this.machine.boot(record.uid, envs, (process) => this.#save({ process }))
+    await this.machine.boot(record.uid, { envs, workdir: record.workdir }, (process) =>
+      this.#save({ process }),
+    )
     await this.#save({ state: 'running', stoppedBefore: [] })
     await this.#open()
   }

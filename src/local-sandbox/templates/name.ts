@@ -10,6 +10,12 @@ export interface TemplateName {
   tag: string | undefined
 }
 
+/** Throws HttpError 400 for a malformed tag. */
+export function checkTag(tag: string): void {
+  if (!/^[\w.-]+$/.test(tag))
+    throw badRequest(`tag '${tag}': is malformed; use letters, digits, '.', '_', '-'`)
+}
+
 /** Throws HttpError 400 where it is malformed, or of another namespace. */
 export function parseName(text: string): TemplateName {
   const [, before, name = '', tag] = /^(?:([^/:]+)\/)?([\w-]+)(?::([\w.-]+))?$/.exec(text) ?? []

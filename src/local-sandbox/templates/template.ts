@@ -1,3 +1,5 @@
+import type { StartCommand } from '../sandboxes/start-command.ts'
+
 /** One disk that sandboxes can start from. */
 export interface Build {
   buildID: string
@@ -7,6 +9,9 @@ export interface Build {
   sandboxID?: string | undefined
   /** Sandbox-wide variables that come with it. */
   envVars: Record<string, string>
+  /** Where commands run that name no folder. */
+  workdir?: string | undefined
+  start?: StartCommand | undefined
 }
 
 export interface Tag {

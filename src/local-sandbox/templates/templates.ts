@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createExclusive } from '../exclusive.ts'
 import { HttpError } from '../http.ts'
+import type { StartCommand } from '../sandboxes/start-command.ts'
 import { randomId } from '../random-id.ts'
 import { defaultTag, parseName } from './name.ts'
 import { TemplateStore } from './store.ts'
@@ -15,6 +16,8 @@ export interface Origin {
   alias: string | undefined
   disk: string | undefined
   envVars: Record<string, string>
+  workdir: string | undefined
+  start: StartCommand | undefined
 }
 
 /** All templates of a server. */
@@ -59,7 +62,8 @@ export class Templates {
   async spawn(text: string): Promise<Origin> {
     if (this.isBuiltIn(text)) {
       const { name } = parseName(text)
-      return { templateID: name, alias: name, disk: undefined, envVars: {} }
+      const nothing = { disk: undefined, envVars: {}, workdir: undefined, start: undefined }
+      return { templateID: name, alias: name, ...nothing }
     }
     const template = this.get(text)
     const wanted = parseName(text).tag ?? defaultTag
@@ -73,7 +77,8 @@ export class Templates {
       spawnCount: now.spawnCount + 1,
     }))
     const { templateID, name: alias } = template
-    return { templateID, alias, disk: this.#store.disk(templateID, build.buildID), envVars: build.envVars }
+    const { buildID: id, envVars, workdir, start } = build
+    return { templateID, alias, disk: this.#store.disk(templateID, id), envVars, workdir, start }
   }
 
   /**
@@ -81,7 +86,7 @@ export class Templates {
    * leaves nothing then. A build that has had all these tags until now goes.
    */
   async addBuild(
-    wish: Pick<Template, 'name'> & Pick<Build, 'sandboxID' | 'envVars'> & { tags: string[] },
+    wish: Omit<Build, 'buildID' | 'createdAt'> & Pick<Template, 'name'> & { tags: string[] },
     write: (folder: string) => Promise<void>,
     ids = { templateID: randomId(), buildID: randomUUID() as string },
   ): Promise<Template> {
@@ -91,15 +96,25 @@ export class Templates {
     try {
       await write(this.#store.disk(templateID, buildID))
       const createdAt = new Date().toISOString()
-      const { name, sandboxID, envVars, tags } = wish
+      const { name, tags, ...content } = wish
       const times = { createdAt, updatedAt: createdAt, lastSpawnedAt: null }
       const empty: Template = { templateID, name, ...times, spawnCount: 0, builds: [], tags: [] }
-      const build = { buildID, createdAt, sandboxID, envVars }
+      const build = { buildID, createdAt, ...content }
       return (await this.change(templateID, (now) => withBuild(now ?? empty, build, tags), empty))!
     } catch (error) {
       await this.#store.removeBuild(templateID, buildID)
       throw error
     }
+  }
+
+  /** Id of the template of this name, or of the one to be. */
+  idFor(name: string): string {
+    return this.all().find((template) => template.name === name)?.templateID ?? randomId()
+  }
+
+  /** Where the archive of files with this hash is kept for builds of a template, until the next start. */
+  filesPath(templateID: string, hash: string): string {
+    return this.#store.disk(templateID, `files-${hash}`)
   }
 
   /** Takes tags away; a template without any is gone. */
