@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js'
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common'
 import {
   isGrpcServiceError,
+  QueryNotRegisteredError,
   ServiceError,
   WorkflowFailedError,
   WorkflowNotFoundError,
@@ -61,6 +62,9 @@ export class HoldfastError extends Error {
       return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
       return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
+    // The worker answered that it can't: its workflow code doesn't fit the history.
+    if (error instanceof QueryNotRegisteredError)
+      return new HoldfastError('InternalError', error.message, { cause: error })
     const rpc = error instanceof ServiceError ? error.cause : error
     if (isGrpcServiceError(rpc))
       return new HoldfastError(typeOfRpcError(rpc), rpc.details || rpc.message, { cause: error })

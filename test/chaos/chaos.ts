@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Sandbox } from 'e2b'
 import { Faults } from './faults.ts'
+import { replay } from './histories.ts'
 import { type FaultPlan, planOf } from './plan.ts'
 import { type Ran, runJob, specOf } from './run-job.ts'
 import { filesWith } from './secrets.ts'
@@ -13,6 +14,8 @@ export interface ChaosOptions {
   seed: number
   /** Jobs at once. */
   parallel: number
+  /** Folder for histories that don't replay. */
+  keepHistories?: string | undefined
   onProgress: (line: string) => void
 }
 
@@ -62,6 +65,11 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     const judged = verdictOn(findings)
     const secrets = await filesWith(world.git.token, world.folders())
     const leaked = await leftSandboxes(world)
+    const unreplayed = await replay(
+      world.connection,
+      ran.map(({ id }) => id),
+      options.keepHistories,
+    )
     const verdict: ChaosVerdict = {
       ...judged,
       jobs: ran.length,
@@ -69,7 +77,12 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
       sandboxesLeaked: leaked.length,
       secretsFound: secrets.length,
       seed,
-      problems: [...judged.problems, ...secrets.map((file) => `the token is in ${file}`), ...leaked],
+      problems: [
+        ...judged.problems,
+        ...secrets.map((file) => `the token is in ${file}`),
+        ...leaked,
+        ...unreplayed,
+      ],
     }
     return { verdict, kept: verdict.problems.length === 0 }
   } finally {

@@ -82,17 +82,17 @@ export async function runJob(
   spec: AgentJobInput,
   repository: string,
 ): Promise<Ran> {
-  const stop = new AbortController()
+  const [hung, ended] = [new AbortController(), new AbortController()]
   const job = await persistently(() => world.jobs.submit(spec))
-  const steering = steer(job, plan, stop.signal)
-  const end = await Promise.race([
-    ending(job),
-    delay(DEADLINE_MS, { kind: 'hung' } as const, { signal: stop.signal }),
-  ])
-  if (end.kind === 'hung') world.onProgress(`${spec.id} hangs: ${JSON.stringify(await stateOf(world, job))}`)
-  stop.abort()
-  const events = await steering
-  return { id: spec.id, plan, repository, end, events }
+  const steering = steer(job, plan, hung.signal)
+  const deadline = delay(DEADLINE_MS, { kind: 'hung' } as const, { signal: ended.signal })
+  const end = await Promise.race([ending(job), deadline])
+  if (end.kind === 'hung') {
+    world.onProgress(`${spec.id} hangs: ${JSON.stringify(await stateOf(world, job))}`)
+    hung.abort()
+  }
+  ended.abort()
+  return { id: spec.id, plan, repository, end, events: await steering }
 }
 
 /** For whoever looks into a hang. */
@@ -149,7 +149,8 @@ async function steer(job: Job, plan: JobPlan, signal: AbortSignal): Promise<JobE
       await Promise.all(acts)
       return seen
     } catch (error) {
-      if (signal.aborted || !(error instanceof HoldfastError) || !TRANSIENT.has(error.type)) throw error
+      if (signal.aborted || (error instanceof HoldfastError && error.type === 'InternalError')) return seen
+      if (!(error instanceof HoldfastError) || !TRANSIENT.has(error.type)) throw error
       await delay(200)
     }
 }
@@ -161,6 +162,7 @@ function give(job: Job, decision: 'approve' | 'requestChanges' | 'reject'): Prom
   return job.requestChanges({ by, feedback: 'again, please' })
 }
 
+// A query that can't be answered is judged by the replay.
 const TRANSIENT = new Set(['ServerUnreachable', 'NoWorker'])
 
 /** As a backend would: a server that can't be reached is asked again. */
