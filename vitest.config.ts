@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['test/{workflows,conformance,e2e}/**/*.test.ts'],
+          include: ['test/{workflows,replay,conformance,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/temporal.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

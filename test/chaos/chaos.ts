@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Sandbox } from 'e2b'
+import { fetchHistories, replay, saveHistories } from '../support/histories.ts'
 import { Faults } from './faults.ts'
-import { replay } from './histories.ts'
 import { type FaultPlan, planOf } from './plan.ts'
 import { type Ran, runJob, specOf } from './run-job.ts'
 import { filesWith } from './secrets.ts'
@@ -65,11 +65,7 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     const judged = verdictOn(findings)
     const secrets = await filesWith(world.git.token, world.folders())
     const leaked = await leftSandboxes(world)
-    const unreplayed = await replay(
-      world.connection,
-      ran.map(({ id }) => id),
-      options.keepHistories,
-    )
+    const unreplayed = await whatDoesNotReplay(world, ran, options.keepHistories)
     const verdict: ChaosVerdict = {
       ...judged,
       jobs: ran.length,
@@ -124,4 +120,19 @@ async function leftSandboxes(world: World): Promise<string[]> {
 async function allSettled(work: Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
+}
+
+async function whatDoesNotReplay({ connection }: World, ran: Ran[], folder?: string): Promise<string[]> {
+  const histories = await fetchHistories(
+    connection,
+    ran.map(({ id }) => id),
+  )
+  const broken = await replay(histories)
+  const ids = new Set(broken.map(({ workflowId }) => workflowId))
+  if (folder)
+    await saveHistories(
+      folder,
+      histories.filter(({ workflowId }) => ids.has(workflowId)),
+    )
+  return broken.map(({ workflowId, message }) => `${workflowId} does not replay: ${message}`)
 }

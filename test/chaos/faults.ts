@@ -36,7 +36,7 @@ const APPLY: Record<FaultKind, Apply> = {
   },
   async sandboxKilled({ sandboxes: { connection } }, { pick }) {
     const target = await someSandbox(connection, pick)
-    if (target) await Sandbox.kill(target, connection)
+    if (target) await insistently(() => Sandbox.kill(target, connection))
   },
   async sandboxUnreachable({ sandboxes }, { pick, forMs }) {
     const sandboxId = await someSandbox(sandboxes.connection, pick)
@@ -110,6 +110,18 @@ async function someSandbox(
   connection: World['sandboxes']['connection'],
   pick: number,
 ): Promise<string | undefined> {
-  const all = await Sandbox.list({ ...connection, query: { state: ['running', 'paused'] } }).nextItems()
+  const query = { state: ['running' as const, 'paused' as const] }
+  const all = await insistently(() => Sandbox.list({ ...connection, query }).nextItems())
   return all[pick % Math.max(1, all.length)]?.sandboxId
+}
+
+/** Our own calls meet the faults that are armed for the jobs'. */
+async function insistently<T>(call: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++)
+    try {
+      return await call()
+    } catch (error) {
+      if (tries === 20) throw error
+      await delay(100)
+    }
 }

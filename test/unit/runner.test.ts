@@ -5,66 +5,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { attachCommand, CANNOT_START, cancelCommand, type Launch } from '../../src/activities/lib/runner.ts'
-import { type Trailer, TrailerReader } from '../../src/activities/lib/trailer.ts'
+import { CANNOT_START, cancelCommand } from '../../src/activities/lib/runner.ts'
+import type { Trailer } from '../../src/activities/lib/trailer.ts'
+import { type Attachment, attach } from '../support/runner.ts'
 
 let home: string
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'holdfast-runner-'))
 })
 afterAll(() => rm(home, { recursive: true, force: true }))
-
-interface Attachment {
-  stdout: () => string
-  stderr: () => string
-  /** Ends the follower, as a lost stream would. */
-  lose: () => void
-  until: (text: string) => Promise<void>
-  trailer: Promise<Trailer | undefined>
-  /** The follower's own exit code. */
-  code: Promise<number | null>
-}
-
-function attach(launch: Partial<Launch> & { script: string; commandId: string }): Attachment {
-  const nonce = randomUUID()
-  let out = ''
-  let err = ''
-  const reader = new TrailerReader(nonce, (text) => (out += text))
-  const defaults = {
-    sentinels: [],
-    home,
-    nonce,
-    cwd: home,
-    timeoutMs: 60_000,
-    repeatable: false,
-    stdoutOffset: 0,
-    stderrOffset: 0,
-  }
-  const child = spawn('/bin/bash', ['-l', '-c', attachCommand({ ...defaults, ...launch })], {
-    detached: true,
-  })
-  const watchers = new Set<() => void>()
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    reader.push(text)
-    for (const watcher of watchers) watcher()
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
-  return {
-    stdout: () => out,
-    stderr: () => err,
-    lose: () => process.kill(-child.pid!, 'SIGKILL'),
-    until: (text) =>
-      new Promise((resolve) => {
-        const check = (): void => {
-          if (out.includes(text)) resolve()
-        }
-        watchers.add(check)
-        check()
-      }),
-    trailer: new Promise((resolve) => child.on('close', () => resolve(reader.end()))),
-    code: new Promise((resolve) => child.on('close', resolve)),
-  }
-}
 
 const id = (): string => randomUUID().slice(0, 12)
 
@@ -76,7 +25,7 @@ async function exited(attachment: Attachment): Promise<Trailer & { kind: 'exited
 }
 
 test('a command that exits gives its code and both outputs', async () => {
-  const attachment = attach({ commandId: id(), script: 'echo out; echo err >&2; exit 3' })
+  const attachment = attach(home, { commandId: id(), script: 'echo out; echo err >&2; exit 3' })
   const trailer = await exited(attachment)
   expect(trailer).toMatchObject({ exitCode: 3, timedOut: false })
   expect(trailer.stdout).toEqual({ head: 'out\n', tail: '', bytes: 4 })
@@ -86,7 +35,7 @@ test('a command that exits gives its code and both outputs', async () => {
 })
 
 test('output without a final newline arrives as it is', async () => {
-  const attachment = attach({ commandId: id(), script: 'printf no-newline' })
+  const attachment = attach(home, { commandId: id(), script: 'printf no-newline' })
   expect((await exited(attachment)).stdout.head).toBe('no-newline')
   expect(attachment.stdout()).toBe('no-newline')
 })
@@ -94,7 +43,7 @@ test('output without a final newline arrives as it is', async () => {
 test('launched twice at once, a command runs once and both see its end', async () => {
   const commandId = id()
   const script = `echo ran >>"${home}/${commandId}.count"; sleep 0.3; echo done`
-  const both = [attach({ commandId, script }), attach({ commandId, script })]
+  const both = [attach(home, { commandId, script }), attach(home, { commandId, script })]
   for (const attachment of both) expect((await exited(attachment)).stdout.head).toBe('done\n')
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('ran\n')
 })
@@ -102,12 +51,12 @@ test('launched twice at once, a command runs once and both see its end', async (
 test('after its follower was killed the command goes on, and the next follower reads from its offset', async () => {
   const commandId = id()
   const script = `echo one; until [ -e "${home}/${commandId}.go" ]; do sleep 0.02; done; echo two`
-  const first = attach({ commandId, script })
+  const first = attach(home, { commandId, script })
   await first.until('one')
   first.lose()
   await first.trailer
   await writeFile(`${home}/${commandId}.go`, '')
-  const second = attach({ commandId, script, stdoutOffset: 4 })
+  const second = attach(home, { commandId, script, stdoutOffset: 4 })
   expect((await exited(second)).stdout.head).toBe('one\ntwo\n')
   expect(second.stdout()).toBe('two\n')
 })
@@ -115,13 +64,13 @@ test('after its follower was killed the command goes on, and the next follower r
 test('a finished command attached again gives the same result without running', async () => {
   const commandId = id()
   const script = `echo x >>"${home}/${commandId}.count"; exit 5`
-  const first = await exited(attach({ commandId, script }))
-  expect(await exited(attach({ commandId, script }))).toEqual(first)
+  const first = await exited(attach(home, { commandId, script }))
+  expect(await exited(attach(home, { commandId, script }))).toEqual(first)
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\n')
 })
 
 test('a long output is kept as head and tail with its size', async () => {
-  const trailer = await exited(attach({ commandId: id(), script: 'seq 1 10000' }))
+  const trailer = await exited(attach(home, { commandId: id(), script: 'seq 1 10000' }))
   expect(trailer.stdout.bytes).toBe(48_894)
   expect(trailer.stdout.head.startsWith('1\n2\n')).toBe(true)
   expect(trailer.stdout.tail.endsWith('9999\n10000\n')).toBe(true)
@@ -131,7 +80,7 @@ test('a long output is kept as head and tail with its size', async () => {
 test('at its timeout a command and its children are ended, with 124 and the output so far', async () => {
   const commandId = id()
   const script = `echo begun; sleep 987 & echo $! >"${home}/${commandId}.pid"; wait`
-  const trailer = await exited(attach({ commandId, script, timeoutMs: 300 }))
+  const trailer = await exited(attach(home, { commandId, script, timeoutMs: 300 }))
   expect(trailer).toMatchObject({ exitCode: 124, timedOut: true })
   expect(trailer.stdout.head).toBe('begun\n')
   const child = (await readFile(`${home}/${commandId}.pid`, 'utf8')).trim()
@@ -140,7 +89,10 @@ test('at its timeout a command and its children are ended, with 124 and the outp
 
 test('a cancelled command that ignores SIGTERM is killed after the grace, and says so by its exit code', async () => {
   const commandId = id()
-  const attachment = attach({ commandId, script: `trap '' TERM; echo up; while :; do sleep 0.05; done` })
+  const attachment = attach(home, {
+    commandId,
+    script: `trap '' TERM; echo up; while :; do sleep 0.05; done`,
+  })
   await attachment.until('up')
   const cancel = spawn('/bin/bash', ['-c', cancelCommand(home, commandId, 300)])
   await new Promise((resolve) => cancel.on('close', resolve))
@@ -150,14 +102,14 @@ test('a cancelled command that ignores SIGTERM is killed after the grace, and sa
 test('a supervisor that died without a record makes the outcome unknown, and nothing runs again', async () => {
   const commandId = id()
   const script = `echo x >>"${home}/${commandId}.count"; echo up; sleep 60`
-  const attachment = attach({ commandId, script })
+  const attachment = attach(home, { commandId, script })
   await attachment.until('up')
   const [supervisor] = (await readFile(`${home}/commands/${commandId}/pid`, 'utf8')).split(' ')
   const command = (await readFile(`${home}/commands/${commandId}/child`, 'utf8')).trim()
   process.kill(Number(supervisor), 'SIGKILL')
   process.kill(-Number(command), 'SIGKILL')
   expect(await attachment.trailer).toMatchObject({ kind: 'unknown', stdout: { head: 'up\n' } })
-  expect(await attach({ commandId, script }).trailer).toMatchObject({ kind: 'unknown' })
+  expect(await attach(home, { commandId, script }).trailer).toMatchObject({ kind: 'unknown' })
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\n')
 })
 
@@ -165,7 +117,7 @@ test('a repeatable command that failed runs again, one that succeeded does not',
   const commandId = id()
   const script = `echo x >>"${home}/${commandId}.count"; [ -e "${home}/${commandId}.ok" ]`
   const again = (): Promise<Trailer & { kind: 'exited' }> =>
-    exited(attach({ commandId, script, repeatable: true }))
+    exited(attach(home, { commandId, script, repeatable: true }))
   expect((await again()).exitCode).toBe(1)
   await writeFile(`${home}/${commandId}.ok`, '')
   expect((await again()).exitCode).toBe(0)
@@ -175,14 +127,18 @@ test('a repeatable command that failed runs again, one that succeeded does not',
 
 test('where the folder of the runner can not be written nothing starts, and its own exit code says so', async () => {
   await writeFile(`${home}/a-file`, '')
-  const attachment = attach({ home: `${home}/a-file`, commandId: id(), script: `echo ran >"${home}/ran"` })
+  const attachment = attach(home, {
+    home: `${home}/a-file`,
+    commandId: id(),
+    script: `echo ran >"${home}/ran"`,
+  })
   expect(await attachment.trailer).toBeUndefined()
   expect(await attachment.code).toBe(CANNOT_START)
   expect(existsSync(`${home}/ran`)).toBe(false)
 })
 
 test('a working folder that is missing gives 126 and names it', async () => {
-  const trailer = await exited(attach({ commandId: id(), script: 'true', cwd: `${home}/nowhere` }))
+  const trailer = await exited(attach(home, { commandId: id(), script: 'true', cwd: `${home}/nowhere` }))
   expect(trailer.exitCode).toBe(126)
   expect(trailer.stderr.head).toContain('nowhere')
 })
@@ -191,7 +147,9 @@ test('an environment value is seen by the command and is in no file of the runne
   const commandId = id()
   const value = randomUUID()
   process.env.HOLDFAST_TEST_VALUE = value
-  const trailer = await exited(attach({ commandId, script: '[ -n "$HOLDFAST_TEST_VALUE" ] && echo seen' }))
+  const trailer = await exited(
+    attach(home, { commandId, script: '[ -n "$HOLDFAST_TEST_VALUE" ] && echo seen' }),
+  )
   delete process.env.HOLDFAST_TEST_VALUE
   expect(trailer.stdout.head).toBe('seen\n')
   for (const file of ['pid', 'child', 'exit', 'stdout', 'stderr'])

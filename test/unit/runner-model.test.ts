@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Attachment, attach } from '../support/runner.ts'
+
+let home: string
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'holdfast-model-'))
+})
+afterAll(() => rm(home, { recursive: true, force: true }))
+
+/** What is true of the command, whatever happened to whoever followed it. */
+interface Model {
+  state: 'unlaunched' | 'running' | 'exited' | 'orphaned'
+}
+
+class Command {
+  readonly #id = randomUUID().slice(0, 12)
+  readonly #count = `${home}/${this.#id}.count`
+  readonly #go = `${home}/${this.#id}.go`
+  #followers: Attachment[] = []
+
+  attach(): Attachment {
+    const script = `echo ran >>"${this.#count}"; echo begun; until [ -e "${this.#go}" ]; do sleep 0.01; done; echo done; exit 7`
+    const attachment = attach(home, { commandId: this.#id, script })
+    this.#followers.push(attachment)
+    return attachment
+  }
+
+  async loseFollowers(): Promise<void> {
+    const [lost, trailers] = [this.#followers, this.#followers.map(({ trailer }) => trailer)]
+    this.#followers = []
+    for (const follower of lost) follower.lose()
+    await Promise.all(trailers)
+  }
+
+  finish(): Promise<void> {
+    return writeFile(this.#go, '')
+  }
+
+  /** The supervisor and its command die, as in a sandbox that ran out of memory. */
+  async orphan(): Promise<void> {
+    const folder = `${home}/commands/${this.#id}`
+    const [supervisor] = (await readFile(`${folder}/pid`, 'utf8')).split(' ')
+    const child = (await readFile(`${folder}/child`, 'utf8')).trim()
+    process.kill(Number(supervisor), 'SIGKILL')
+    process.kill(-Number(child), 'SIGKILL')
+  }
+
+  async runs(): Promise<number> {
+    const text = await readFile(this.#count, 'utf8').catch(() => '')
+    return text.split('\n').length - 1
+  }
+}
+
+type Step = fc.AsyncCommand<Model, Command>
+
+const follow: Step = {
+  check: ({ state }) => state === 'unlaunched' || state === 'running',
+  async run(model, command) {
+    await command.attach().until('begun')
+    model.state = 'running'
+    expect(await command.runs()).toBe(1)
+  },
+  toString: () => 'follow',
+}
+const lose: Step = {
+  check: ({ state }) => state === 'running',
+  run: (_model, command) => command.loseFollowers(),
+  toString: () => 'lose',
+}
+const finish: Step = {
+  check: ({ state }) => state === 'running',
+  async run(model, command) {
+    await command.finish()
+    expect(await command.attach().trailer).toMatchObject({ kind: 'exited', exitCode: 7 })
+    model.state = 'exited'
+  },
+  toString: () => 'finish',
+}
+const orphan: Step = {
+  check: ({ state }) => state === 'running',
+  async run(model, command) {
+    await command.loseFollowers()
+    await command.orphan()
+    model.state = 'orphaned'
+  },
+  toString: () => 'orphan',
+}
+const ask: Step = {
+  check: ({ state }) => state === 'exited' || state === 'orphaned',
+  async run({ state }, command) {
+    const trailer = await command.attach().trailer
+    const expected =
+      state === 'exited'
+        ? { kind: 'exited', exitCode: 7, stdout: { head: 'begun\ndone\n', tail: '', bytes: 11 } }
+        : { kind: 'unknown' }
+    expect(trailer).toMatchObject(expected)
+    expect(await command.runs()).toBe(1)
+  },
+  toString: () => 'ask',
+}
+
+test(
+  'whatever happens to a command and its followers, it runs once and its end is told as it was',
+  { timeout: 60_000 },
+  async () => {
+    const steps = [follow, lose, finish, orphan, ask].map((step) => fc.constant(step))
+    await fc.assert(
+      fc.asyncProperty(fc.commands(steps, { maxCommands: 8 }), async (commands) => {
+        const command = new Command()
+        try {
+          await fc.asyncModelRun(() => ({ model: { state: 'unlaunched' } as Model, real: command }), commands)
+        } finally {
+          await command.finish()
+          await command.loseFollowers()
+        }
+      }),
+      { numRuns: 30 },
+    )
+  },
+)
