@@ -38,11 +38,14 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     const happening: Promise<void>[] = []
     const queue = plan.jobs.map((job, index) => ({ job, index }))
     const ran: Ran[] = []
-    const begin = (fault: FaultPlan): Promise<void> =>
-      delay(fault.afterMs).then(() => {
-        onProgress(`fault: ${fault.kind}`)
-        return faults.apply(fault)
-      })
+    const unmade: string[] = []
+    const begin = async (fault: FaultPlan): Promise<void> => {
+      await delay(fault.afterMs)
+      onProgress(`fault: ${fault.kind}`)
+      await faults
+        .apply(fault)
+        .catch((error: Error) => unmade.push(`${fault.kind} was not made: ${error.message}`))
+    }
     const runNext = async (): Promise<void> => {
       for (let next = queue.shift(); next; next = queue.shift()) {
         const { job, index } = next
@@ -59,7 +62,7 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
       }
     }
     await allSettled(Array.from({ length: options.parallel }, runNext))
-    await allSettled(happening)
+    await Promise.all(happening)
     await world.sandboxes.faults.clear()
     const findings = await Promise.all(ran.map((one) => look(world, one)))
     const judged = verdictOn(findings)
@@ -75,6 +78,7 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
       seed,
       problems: [
         ...judged.problems,
+        ...unmade,
         ...secrets.map((file) => `the token is in ${file}`),
         ...leaked,
         ...unreplayed,
