@@ -149,7 +149,7 @@ async function steer(job: Job, plan: JobPlan, signal: AbortSignal): Promise<JobE
       await Promise.all(acts)
       return seen
     } catch (error) {
-      if (signal.aborted || (error instanceof HoldfastError && error.type === 'InternalError')) return seen
+      if (signal.aborted) return seen
       if (!(error instanceof HoldfastError) || !TRANSIENT.has(error.type)) throw error
       await delay(200)
     }
@@ -162,8 +162,11 @@ function give(job: Job, decision: 'approve' | 'requestChanges' | 'reject'): Prom
   return job.requestChanges({ by, feedback: 'again, please' })
 }
 
-// A query that can't be answered is judged by the replay.
-const TRANSIENT = new Set(['ServerUnreachable', 'NoWorker'])
+/**
+ * A worker whose cached state is of a server that died may fail a query once (`InternalError`), and then replays; whether the
+ * history does replay is judged at the end.
+ */
+const TRANSIENT = new Set(['ServerUnreachable', 'NoWorker', 'InternalError'])
 
 /** As a backend would: a server that can't be reached is asked again. */
 async function persistently<T>(call: () => Promise<T>): Promise<T> {
