@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { readConfig, type ServerConfig } from './config.ts'
 import { apiKey, lockDataDir } from './data-dir.ts'
 import { ArmedFaults } from './faults/armed.ts'
+import { openAuthority } from './egress/authority.ts'
 import { closeInherited } from './inherited.ts'
 import { provideInterpreter } from './interpreter/environment.ts'
 import { bubblewrap } from './isolation/bubblewrap.ts'
@@ -25,11 +26,15 @@ async function main(): Promise<void> {
   const layout = new Layout(resolve(config.dataDir))
   await layout.prepare()
   await lockDataDir(layout.dir)
-  const [driver, envdScript] = await Promise.all([isolation(config, layout), bundleEnvd(layout.program)])
+  const [driver, envdScript, authority] = await Promise.all([
+    isolation(config, layout),
+    bundleEnvd(layout.program),
+    openAuthority(layout.authority, layout.trust),
+  ])
   const faults = config.faults ? new ArmedFaults() : undefined
   if (faults) log.warn('--faults: whoever has the API key can make things go wrong; for tests only')
   const hostLoopback = config.allowHostLoopback
-  const registry = new Registry({ layout, driver, envdScript, hostLoopback, log, faults })
+  const registry = new Registry({ layout, driver, envdScript, hostLoopback, authority, log, faults })
   const templates = new Templates(layout.templates)
   await Promise.all([registry.recover(), templates.load()])
   const key = await apiKey(layout.dir, config.apiKey)
@@ -60,10 +65,10 @@ async function isolation(config: ServerConfig, layout: Layout): Promise<Isolatio
     process.stderr.write(
       'warning: --isolation=none: commands in sandboxes run as you, with all your files and network; for throw-away machines only\n',
     )
-    return noIsolation(config.path, process.execPath, interpreter)
+    return noIsolation(config.path, process.execPath, layout.trust, interpreter)
   }
   const node = await provideNode(process.execPath, process.version, layout.program)
-  const driver = bubblewrap(layout.etc, node, interpreter)
+  const driver = bubblewrap(layout, node, interpreter)
   await makeEtc(layout.etc)
   return driver
 }

@@ -13,6 +13,8 @@ export interface SandboxServerOptions {
   /** Further arguments, for example `['--allow-host-loopback', '127.0.0.1:3000']`. */
   args?: string[]
   apiKey?: string
+  /** Variables on top of this process's. */
+  env?: Record<string, string>
   /** An open file that the server inherits, as from a careless shell. */
   inherit?: number
 }
@@ -62,7 +64,7 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
     const args = ['src/local-sandbox/main.ts', '--port', String(port), '--data-dir', dataDir, '--json']
     child = spawn(process.execPath, ['--import', 'tsx', ...args, ...(options.args ?? [])], {
       cwd: root,
-      env: { ...process.env, E2B_API_KEY: options.apiKey ?? '' },
+      env: { ...process.env, E2B_API_KEY: options.apiKey ?? '', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe', ...inherited],
     })
     child.stderr!.on('data', (text: Buffer) => (log += text.toString()))

@@ -17,10 +17,12 @@ export interface EgressTarget {
   addresses: string[]
 }
 
-export type EgressDecision = { allowed: true; address: string } | { allowed: false; reason: string }
+/** `addresses` are those it may connect to, `byName` whether a rule for the name is why. */
+export type EgressDecision =
+  { allowed: true; addresses: string[]; byName: boolean } | { allowed: false; reason: string }
 
 /**
- * Whether a sandbox may connect, and to which address. The host's own loopback and private networks are refused
+ * Whether a sandbox may connect, and to which addresses. The host's own loopback and private networks are refused
  * whatever the sandbox's rules say, but for the `host:port` pairs in `hostLoopback`, which the operator named. Then
  * `allowOut` wins over `denyOut`, and `denyOut` over the default.
  */
@@ -34,13 +36,13 @@ export function decide(policy: EgressPolicy, target: EgressTarget, hostLoopback:
       `${host} is an address of this host or a private network; the server's --allow-host-loopback ${host}:${port} would allow it`,
     )
   const byName = policy.allowOut.some((rule) => matchesDomain(rule, host))
-  const explicit = reachable.find((address) => byName || matchesAddress(policy.allowOut, address))
-  if (explicit !== undefined) return { allowed: true, address: explicit }
+  const explicit = reachable.filter((address) => byName || matchesAddress(policy.allowOut, address))
+  if (explicit.length > 0) return { allowed: true, addresses: explicit, byName }
   if (!policy.allowInternetAccess) return refuse('internet access is off (allow_internet_access is false)')
-  const open = reachable.find((address) => !matchesAddress(policy.denyOut, address))
-  return open === undefined
+  const open = reachable.filter((address) => !matchesAddress(policy.denyOut, address))
+  return open.length === 0
     ? refuse(`${host} is denied by network.denyOut`)
-    : { allowed: true, address: open }
+    : { allowed: true, addresses: open, byName }
 }
 
 /** What is wrong with the rules, as `field: problem; remedy`; undefined where nothing is. */

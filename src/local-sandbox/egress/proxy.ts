@@ -1,119 +1,132 @@
-import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { chmod, rm } from 'node:fs/promises'
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import { connect, isIP, type Socket } from 'node:net'
-import { decide, type EgressDecision, type EgressPolicy } from './policy.ts'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Authority } from './authority.ts'
+import { dial, judge, parseHostPort, stillAllowed, type EgressOptions } from './dial.ts'
+import { forward, refuse } from './forward.ts'
+import { headersFor } from './header-rules.ts'
+import { createInterceptor } from './intercept.ts'
 
-export interface EgressOptions {
-  /** Read anew for each connection, since rules can change. */
-  policy: () => EgressPolicy
-  hostLoopback: string[]
-  /** Told of each refusal, for the log. */
-  onRefused: (host: string, port: number, reason: string) => void
+interface Open {
+  host: string
+  port: number
+  addresses: string[]
+  /** Undefined for plain HTTP, whose headers are set anyway. */
+  intercepted: boolean | undefined
 }
 
-const connectTimeoutMs = 30_000
+const tlsHandshake = 0x16
 
 /**
  * The way out of one sandbox: an HTTP proxy (CONNECT and absolute URLs) on a unix socket that the sandbox sees. It runs
- * out here, so nothing inside can go round it. Replaces what an earlier server left at `path`.
+ * out here, so nothing inside can go round it.
  */
-export async function startEgressProxy(path: string, options: EgressOptions): Promise<Server> {
-  await rm(path, { force: true })
-  const server = createServer(
-    { requestTimeout: 0 },
-    (request, response) => void forward(options, request, response),
-  )
-  server.on('connect', (request, client: Socket, head: Buffer) => {
-    client.on('error', () => client.destroy())
-    void tunnel(options, request.url ?? '', client, head)
-  })
-  server.on('clientError', (_error, socket) => socket.destroy())
-  server.listen(path)
-  await once(server, 'listening')
-  // The folder around it is what keeps others out.
-  await chmod(path, 0o666)
-  return server
-}
+export class EgressProxy {
+  #options: EgressOptions
+  #intercept: ReturnType<typeof createInterceptor>
+  #server: Server
+  #open = new Map<Socket, Open>()
 
-async function tunnel(
-  options: EgressOptions,
-  authority: string,
-  client: Socket,
-  head: Buffer,
-): Promise<void> {
-  const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(authority) ?? []
-  const decision = await judge(options, host, Number(port))
-  if (!decision.allowed) return void client.end(`HTTP/1.1 403 Forbidden\r\n${plain(decision.reason)}`)
-  const upstream = connect({ host: decision.address, port: Number(port), timeout: connectTimeoutMs })
-  const fail = (error: Error) => client.end(`HTTP/1.1 502 Bad Gateway\r\n${plain(error.message)}`)
-  upstream.once('error', fail)
-  upstream.once('timeout', () => upstream.destroy(new Error(`${authority} doesn't answer`)))
-  client.once('close', () => upstream.destroy())
-  upstream.once('connect', () => {
-    upstream.setTimeout(0)
-    upstream.off('error', fail)
+  constructor(options: EgressOptions, authority: Authority) {
+    this.#options = options
+    this.#intercept = createInterceptor(options, authority)
+    this.#server = createServer(
+      { requestTimeout: 0 },
+      (request, response) => void this.#forward(request, response),
+    )
+    this.#server.on('connect', (request, client: Socket, head: Buffer) => {
+      client.on('error', () => client.destroy())
+      if (head.length > 0) client.unshift(head)
+      void this.#tunnel(request.url ?? '', client).catch((error: Error) =>
+        client.end(`HTTP/1.1 502 Bad Gateway\r\n${plain(error.message)}`),
+      )
+    })
+    this.#server.on('clientError', (_error, socket) => socket.destroy())
+  }
+
+  /** Replaces what an earlier server left at `path`. */
+  async listen(path: string): Promise<void> {
+    await rm(path, { force: true })
+    this.#server.listen(path)
+    await once(this.#server, 'listening')
+    // The folder around it is what keeps others out.
+    await chmod(path, 0o666)
+  }
+
+  /** Cuts connections that the settings, which have changed, don't allow any more. */
+  recheck(): void {
+    for (const [socket, connection] of this.#open)
+      if (!stillAllowed(this.#options, connection)) socket.destroy()
+  }
+
+  close(): void {
+    for (const socket of this.#open.keys()) socket.destroy()
+    this.#server.closeAllConnections()
+    this.#server.close()
+  }
+
+  async #tunnel(authority: string, client: Socket): Promise<void> {
+    const target = parseHostPort(authority)
+    if (!target)
+      return void client.end(`HTTP/1.1 400 Bad Request\r\n${plain(`'${authority}' is no host:port`)}`)
+    const { host, port } = target
+    const decision = await judge(this.#options, host, port)
+    if (!decision.allowed) return void client.end(`HTTP/1.1 403 Forbidden\r\n${plain(decision.reason)}`)
+    const intercepted = headersFor(this.#options.settings().rules, host) !== undefined
+    this.#keep(client, { host, port, addresses: decision.addresses, intercepted })
+    if (!intercepted) return this.#join(client, await dial(this.#options, host, port, decision))
+    client.write(established)
+    const [first] = (await once(client, 'data')) as [Buffer]
+    client.pause()
+    client.unshift(first)
+    if (first[0] === tlsHandshake) return this.#intercept(client, target)
+    // Not TLS, so nothing to set headers on.
+    this.#join(client, await dial(this.#options, host, port, decision), '')
+  }
+
+  #join(client: Socket, upstream: Socket, greeting = established): void {
     upstream.on('error', () => client.destroy())
     upstream.once('close', () => client.destroy())
-    client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-    if (head.length > 0) upstream.write(head)
+    client.once('close', () => upstream.destroy())
+    if (client.destroyed) return void upstream.destroy()
+    client.write(greeting)
     client.pipe(upstream)
     upstream.pipe(client)
-  })
+  }
+
+  async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = absolute(request.url)
+    if (!url) return refuse(response, 400, 'this is a proxy: send absolute http:// URLs, or CONNECT')
+    const port = Number(url.port || 80)
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    try {
+      const decision = await judge(this.#options, host, port)
+      if (!decision.allowed) return refuse(response, 403, decision.reason)
+      const done = this.#keep(request.socket, {
+        host,
+        port,
+        addresses: decision.addresses,
+        intercepted: undefined,
+      })
+      response.once('close', done)
+      const socket = await dial(this.#options, host, port, decision)
+      const headers = headersFor(this.#options.settings().rules, host) ?? {}
+      forward(request, response, { socket, host: url.host, path: url.pathname + url.search, headers })
+    } catch (error) {
+      refuse(response, 502, (error as Error).message)
+    }
+  }
+
+  #keep(socket: Socket, connection: Open): () => void {
+    this.#open.set(socket, connection)
+    const done = () => void this.#open.delete(socket)
+    socket.once('close', done)
+    return done
+  }
 }
 
-async function forward(
-  options: EgressOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const url = absolute(request.url)
-  if (!url) return answer(response, 400, 'this is a proxy: send absolute http:// URLs, or CONNECT')
-  const port = Number(url.port || 80)
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const decision = await judge(options, host, port)
-  if (!decision.allowed) return answer(response, 403, decision.reason)
-  const headers = request.rawHeaders.filter(
-    (_, i, raw) => !/^(proxy-.*|connection|keep-alive)$/i.test(raw[i - (i % 2)]!),
-  )
-  const outgoing = httpRequest({
-    host: decision.address,
-    port,
-    method: request.method,
-    path: url.pathname + url.search,
-    headers,
-    agent: false,
-  })
-  outgoing.on('response', (upstream) => {
-    response.writeHead(upstream.statusCode ?? 502, upstream.statusMessage, upstream.rawHeaders)
-    upstream.pipe(response)
-    upstream.on('error', () => response.destroy())
-  })
-  outgoing.on('error', (error) =>
-    response.headersSent ? response.destroy() : answer(response, 502, error.message),
-  )
-  response.on('close', () => outgoing.destroy())
-  request.pipe(outgoing)
-}
-
-async function judge(options: EgressOptions, host: string, port: number): Promise<EgressDecision> {
-  const addresses = isIP(host) ? [host] : await resolve(host)
-  const decision = decide(options.policy(), { host, port, addresses }, options.hostLoopback)
-  if (!decision.allowed) options.onRefused(host, port, decision.reason)
-  return decision
-}
-
-async function resolve(host: string): Promise<string[]> {
-  const found = await lookup(host, { all: true }).catch(() => [])
-  return found.map(({ address }) => address)
-}
+const established = 'HTTP/1.1 200 Connection established\r\n\r\n'
 
 function absolute(url: string | undefined): URL | undefined {
   try {
@@ -122,12 +135,6 @@ function absolute(url: string | undefined): URL | undefined {
   } catch {
     return undefined
   }
-}
-
-function answer(response: ServerResponse, status: number, reason: string): void {
-  response
-    .writeHead(status, { 'content-type': 'text/plain', connection: 'close' })
-    .end(`holdfast egress proxy: ${reason}\n`)
 }
 
 function plain(reason: string): string {

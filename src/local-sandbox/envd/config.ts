@@ -19,6 +19,8 @@ export interface EnvdConfig {
   path: string
   /** Where commands run that name no folder; the home where undefined. */
   workdir?: string | undefined
+  /** Folder with `ca.crt`, which signs for hosts whose requests get headers outside, and `roots.crt`, all to trust. */
+  trust: string
   interpreter: InterpreterPaths
   /** Sandbox-wide variables: create's `envVars` and the `E2B_…` ones. */
   envs: Record<string, string>

@@ -5,12 +5,16 @@ import type { EnvdConfig } from './config.ts'
 /** Base environment of every command; create's variables and the call's own come on top of it. */
 export function baseEnvironment(config: EnvdConfig, proxyUrl: string): Record<string, string> {
   const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy']
+  // Each replaces its tool's own roots: OpenSSL, curl, git, Python's requests.
+  const bundles = ['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO', 'REQUESTS_CA_BUNDLE']
   return {
     PATH: config.path,
     HOME: config.home,
     USER: config.user,
     LOGNAME: config.user,
     ...Object.fromEntries(proxies.map((name) => [name, proxyUrl])),
+    NODE_EXTRA_CA_CERTS: join(config.trust, 'ca.crt'),
+    ...Object.fromEntries(bundles.map((name) => [name, join(config.trust, 'roots.crt')])),
     ...config.envs,
   }
 }

@@ -22,15 +22,16 @@ const inner: Omit<InnerPaths, 'interpreter'> = {
   runDir: '/run/holdfast/envd',
   user,
   home,
+  trust: '/opt/holdfast/trust',
   path: '/opt/holdfast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 }
 
 /**
  * Each sandbox in namespaces of its own (user, pid, network, mount, ipc, uts, cgroup), with the host's /usr read-only.
- * `etc` is the folder made by `makeEtc`, `node` the runtime for envd. Throws with the remedy where bwrap is unusable.
+ * `etc` is the folder made by `makeEtc`, `trust` the one with the certificates to trust, `node` the runtime for envd. Throws with the remedy where bwrap is unusable.
  */
 export function bubblewrap(
-  etc: string,
+  { etc, trust }: { etc: string; trust: string },
   node: { executable: string; folder: string | undefined },
   interpreter: FindInterpreter,
 ): IsolationDriver {
@@ -40,7 +41,10 @@ export function bubblewrap(
 
     async start(spec) {
       const files = interpreter()
-      const command = [...dropPrivileges(spec.uid), ...bwrapCommand(spec, etc, node, files, version)]
+      const command = [
+        ...dropPrivileges(spec.uid),
+        ...bwrapCommand(spec, { etc, trust }, node, files, version),
+      ]
       const { waiting, configure } = launch(command, spec.folders, {
         ...inner,
         interpreter: interpreterPaths(files, interpreterEnvironment, interpreterProgram, inner.runDir),
@@ -64,7 +68,7 @@ export function bubblewrap(
 
 function bwrapCommand(
   { sandboxId, folders, envdScript: script }: StartSpec,
-  etc: string,
+  { etc, trust }: { etc: string; trust: string },
   node: { executable: string; folder: string | undefined },
   files: InterpreterFiles,
   version: [number, number],
@@ -83,6 +87,7 @@ function bwrapCommand(
     [...dir('/run'), ...dir('/run/holdfast'), '--bind', folders.run, dirname(inner.socket)],
     ['--ro-bind', folders.egress, dirname(inner.egressSocket)],
     [...dir('/opt'), ...dir('/opt/holdfast'), '--ro-bind', script, envdScript],
+    ['--ro-bind', trust, inner.trust],
     node.folder === undefined ? [] : ['--ro-bind', node.folder, '/opt/holdfast/node'],
     node.folder === undefined ? [] : ['--symlink', 'node/bin', '/opt/holdfast/bin'],
     files.environment === undefined ? [] : ['--ro-bind', files.environment, interpreterEnvironment],

@@ -17,7 +17,12 @@ import {
  * No isolation at all: envd and its commands run as this very user. For throw-away machines. The sandbox's home is its
  * folder on the host, since /home/user is the host's.
  */
-export function noIsolation(path: string, node: string, interpreter: FindInterpreter): IsolationDriver {
+export function noIsolation(
+  path: string,
+  node: string,
+  trust: string,
+  interpreter: FindInterpreter,
+): IsolationDriver {
   return {
     kind: 'none',
 
@@ -31,6 +36,7 @@ export function noIsolation(path: string, node: string, interpreter: FindInterpr
         user: 'user',
         home: folders.home,
         path,
+        trust,
         interpreter: interpreterPaths(files, files.environment ?? '', files.program, folders.run),
       })
       await waiting

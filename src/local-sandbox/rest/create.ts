@@ -1,4 +1,6 @@
 import type { z } from 'zod'
+import { parseHostPort, type UpstreamProxy } from '../egress/dial.ts'
+import { checkHeaderRules } from '../egress/header-rules.ts'
 import { checkPolicy } from '../egress/policy.ts'
 import { badRequest } from '../errors.ts'
 import type { NewSandbox } from '../sandboxes/registry.ts'
@@ -51,7 +53,19 @@ export function checkNetwork({
   allowInternetAccess,
   network,
 }: Pick<NewSandbox, 'allowInternetAccess' | 'network'>): void {
-  const { allowOut = [], denyOut = [] } = network
-  const problem = checkPolicy({ allowInternetAccess: allowInternetAccess ?? true, allowOut, denyOut })
+  const { allowOut = [], denyOut = [], rules = {}, egressProxy } = network
+  const problem =
+    checkPolicy({ allowInternetAccess: allowInternetAccess ?? true, allowOut, denyOut }) ??
+    checkHeaderRules(rules) ??
+    (egressProxy && checkProxy(egressProxy))
   if (problem) throw badRequest(problem)
+}
+
+function checkProxy({ address, username, password }: UpstreamProxy): string | undefined {
+  if (!parseHostPort(address))
+    return `network.egressProxy.address: '${address}' is no host:port; write e.g. proxy.example.com:1080`
+  if (password !== undefined && username === undefined)
+    return 'network.egressProxy.password: is of no use alone; give the username too'
+  const long = [username, password].some((text) => text !== undefined && !/^.{1,255}$/s.test(text))
+  return long ? 'network.egressProxy: username and password have 1 to 255 bytes' : undefined
 }

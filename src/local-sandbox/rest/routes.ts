@@ -109,15 +109,12 @@ export function controlRoutes(registry: Registry, templates: Templates): Routes 
     },
 
     'PUT /sandboxes/:id/network': async ({ request, response, id }) => {
-      const {
-        allow_internet_access: allowInternetAccess,
-        allowOut,
-        denyOut,
-      } = await readBody(request, networkBody)
+      const { allow_internet_access: allowInternetAccess, ...egress } = await readBody(request, networkBody)
       const sandbox = registry.get(id)
-      const network = { ...sandbox.record.network, allowOut, denyOut }
+      const { allowPublicTraffic, maskRequestHost } = sandbox.record.network
+      const network = { allowPublicTraffic, maskRequestHost, ...egress }
       checkNetwork({ allowInternetAccess, network })
-      await sandbox.update({ allowInternetAccess, network })
+      await sandbox.setEgress({ allowInternetAccess, network })
       response.writeHead(204).end()
     },
   }

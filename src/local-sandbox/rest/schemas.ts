@@ -10,8 +10,16 @@ export const network = z.object({
   denyOut: z.array(z.string()).optional(),
   allowPublicTraffic: z.boolean().optional(),
   maskRequestHost: z.string().optional(),
-  rules: z.never('is not offered by this server; leave it out').optional(),
-  egressProxy: z.never('is not offered by this server; leave it out').optional(),
+  rules: z
+    .record(
+      z.string().transform((host) => host.toLowerCase()),
+      z.array(z.object({ transform: z.object({ headers: strings.optional() }).optional() })),
+    )
+    .optional(),
+  egressProxy: z
+    .object({ address: z.string(), username: z.string().optional(), password: z.string().optional() })
+    .optional(),
+  httpsPorts: z.array(z.unknown()).max(0, 'is not offered by this server; leave it out').optional(),
 })
 
 export const newSandbox = z.object({
@@ -25,6 +33,7 @@ export const newSandbox = z.object({
   allow_internet_access: z.boolean().optional(),
   network: network.optional(),
   mcp: z.never('is not offered by this server; leave it out').optional(),
+  iam: z.never('is not offered by this server; leave it out').optional(),
   volumeMounts: z
     .array(z.unknown())
     .max(0, 'volumes are not offered by this server; leave them out')
@@ -36,7 +45,7 @@ export const pauseBody = z.object({ memory: z.boolean().optional() })
 export const timeoutBody = z.object({ timeout: seconds })
 export const refreshBody = z.object({ duration: seconds.optional() })
 export const networkBody = network
-  .omit({ allowPublicTraffic: true, maskRequestHost: true })
+  .omit({ allowPublicTraffic: true, maskRequestHost: true, httpsPorts: true })
   .extend({ allow_internet_access: z.boolean().optional() })
 
 const page = {

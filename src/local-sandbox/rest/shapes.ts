@@ -1,4 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os'
+import { withoutValues } from '../egress/header-rules.ts'
+import type { NetworkRules } from '../sandboxes/record.ts'
 import type { Sandbox } from '../sandboxes/sandbox.ts'
 
 // What clients may use of envd depends on this: 0.5.7 is before file metadata, which isn't offered yet.
@@ -49,7 +51,16 @@ export function toDetail(sandbox: Sandbox) {
     envdAccessToken: record.envdAccessToken,
     domain: null,
     allowInternetAccess: record.allowInternetAccess ?? null,
-    network: record.network,
+    network: withoutSecrets(record.network),
     lifecycle: { onTimeout: record.autoPause ? 'pause' : 'kill', autoResume: record.autoResume },
+  }
+}
+
+function withoutSecrets({ rules, egressProxy, ...rest }: NetworkRules) {
+  const { address, username } = egressProxy ?? {}
+  return {
+    ...rest,
+    ...(rules && { rules: withoutValues(rules) }),
+    ...(egressProxy && { egressProxy: { address, username } }),
   }
 }

@@ -15,6 +15,8 @@ export class Layout {
   readonly program: string
   readonly etc: string
   readonly templates: string
+  readonly authority: string
+  readonly trust: string
   #sandboxes: string
   #trash: string
 
@@ -25,6 +27,8 @@ export class Layout {
     this.program = join(dir, 'program')
     this.etc = join(dir, 'program/etc')
     this.templates = join(dir, 'templates')
+    this.authority = join(dir, 'authority')
+    this.trust = join(dir, 'program/trust')
     this.#sandboxes = join(dir, 'sandboxes')
     this.#trash = join(dir, 'trash')
   }

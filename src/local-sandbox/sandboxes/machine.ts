@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { chmod, link, lstat, rm } from 'node:fs/promises'
-import { Agent, type Server } from 'node:http'
+import { Agent } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { EgressPolicy } from '../egress/policy.ts'
-import { startEgressProxy } from '../egress/proxy.ts'
+import type { Authority } from '../egress/authority.ts'
+import type { EgressSettings } from '../egress/dial.ts'
+import { EgressProxy } from '../egress/proxy.ts'
 import type { ArmedFaults } from '../faults/armed.ts'
 import type { EnvdSettings, IsolationDriver } from '../isolation/driver.ts'
 import { freeze, isAlive, thaw, type ProcessHandle } from '../isolation/processes.ts'
@@ -21,6 +22,8 @@ export interface Host {
   envdScript: string
   /** `host:port` pairs of this host that sandboxes may reach. */
   hostLoopback: string[]
+  /** Signs for hosts whose requests get headers on the way out. */
+  authority: Authority
   log: Logger
   /** For tests: undefined unless the server was started for it. */
   faults: ArmedFaults | undefined
@@ -35,14 +38,14 @@ export class Machine {
   readonly metrics = new Sampler(() => ({ socketPath: this.socketPath, agent: this.agent }))
   #host: Host
   #log: SandboxLog
-  #policy: () => EgressPolicy
-  #egress: Server | undefined
+  #settings: () => EgressSettings
+  #egress: EgressProxy | undefined
   #lifeline: Socket | undefined
 
-  constructor(host: Host, sandboxId: string, log: SandboxLog, policy: () => EgressPolicy) {
+  constructor(host: Host, sandboxId: string, log: SandboxLog, settings: () => EgressSettings) {
     this.#host = host
     this.#log = log
-    this.#policy = policy
+    this.#settings = settings
     this.sandboxId = sandboxId
     this.socketPath = host.layout.socket(sandboxId)
   }
@@ -127,9 +130,13 @@ export class Machine {
     this.#lifeline = undefined
     this.#disconnect()
     if (handle) await this.#host.driver.kill(this.sandboxId, handle)
-    this.#egress?.closeAllConnections()
     this.#egress?.close()
     this.#egress = undefined
+  }
+
+  /** To be called once the egress settings have changed. */
+  egressChanged(): void {
+    this.#egress?.recheck()
   }
 
   // Connections of before a pause are of no use after it.
@@ -141,12 +148,12 @@ export class Machine {
 
   async #listen(): Promise<void> {
     if (this.#egress) return
-    const { layout, hostLoopback } = this.#host
-    this.#egress = await startEgressProxy(join(layout.folders(this.sandboxId).egress, 'egress.sock'), {
-      policy: this.#policy,
-      hostLoopback,
-      onRefused: (host, port, reason) => this.#log.info('egress refused', { host, port, reason }),
-    })
+    const { layout, hostLoopback, authority } = this.#host
+    const onRefused = (host: string, port: number, reason: string) =>
+      this.#log.info('egress refused', { host, port, reason })
+    const egress = new EgressProxy({ settings: this.#settings, hostLoopback, onRefused }, authority)
+    await egress.listen(join(layout.folders(this.sandboxId).egress, 'egress.sock'))
+    this.#egress = egress
   }
 
   // The sandbox can put anything in place of its socket, a link to a socket of the host's for one. So we keep a hard

@@ -1,3 +1,5 @@
+import type { UpstreamProxy } from '../egress/dial.ts'
+import type { HeaderRules } from '../egress/header-rules.ts'
 import type { ProcessHandle } from '../isolation/processes.ts'
 import type { StartCommand } from './start-command.ts'
 
@@ -7,6 +9,9 @@ export interface NetworkRules {
   denyOut?: string[] | undefined
   allowPublicTraffic?: boolean | undefined
   maskRequestHost?: string | undefined
+  /** Holds secrets, as does the proxy. */
+  rules?: HeaderRules | undefined
+  egressProxy?: UpstreamProxy | undefined
 }
 
 /** All that is known of a sandbox; one JSON file each. Times are RFC 3339. */

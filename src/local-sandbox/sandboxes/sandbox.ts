@@ -41,6 +41,8 @@ export class Sandbox {
       allowInternetAccess: this.record.allowInternetAccess ?? true,
       allowOut: this.record.network.allowOut ?? [],
       denyOut: this.record.network.denyOut ?? [],
+      rules: this.record.network.rules ?? {},
+      egressProxy: this.record.network.egressProxy,
     }))
   }
 
@@ -116,8 +118,12 @@ export class Sandbox {
     })
   }
 
-  update(changes: Partial<SandboxRecord>): Promise<void> {
-    return this.#change(() => this.#save(changes))
+  /** Puts other egress settings in force; connections that they don't allow are cut. */
+  setEgress(changes: Pick<SandboxRecord, 'allowInternetAccess' | 'network'>): Promise<void> {
+    return this.#change(async () => {
+      await this.#save(changes)
+      this.machine.egressChanged()
+    })
   }
 
   /** Copies the disk to a new folder, with all processes at a standstill. Throws 409 where it is paused. */
