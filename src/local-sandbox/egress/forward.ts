@@ -5,6 +5,8 @@ import { withHeaders } from './header-rules.ts'
 // Of this hop only; Expect was answered by our own side, and Host follows the URL.
 const dropped = /^(proxy-.*|connection|keep-alive|expect|host)$/i
 
+const framing = /^(transfer-encoding|connection|keep-alive)$/i
+
 /** Sends a request on over `socket` and its answer back, streaming both. `headers` replace what the client sent. */
 export function forward(
   request: IncomingMessage,
@@ -24,7 +26,9 @@ export function forward(
     headers: ['Host', host, ...withHeaders(kept, headers)],
   })
   outgoing.on('response', (upstream) => {
-    response.writeHead(upstream.statusCode ?? 502, upstream.statusMessage, upstream.rawHeaders)
+    // How an answer is framed depends on the client: one of HTTP/1.0 knows no chunks.
+    const answered = upstream.rawHeaders.filter((_, i, raw) => !framing.test(raw[i - (i % 2)]!))
+    response.writeHead(upstream.statusCode ?? 502, upstream.statusMessage, answered)
     response.flushHeaders()
     upstream.pipe(response)
     upstream.on('error', () => response.destroy())

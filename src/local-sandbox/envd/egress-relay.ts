@@ -57,11 +57,12 @@ async function relayRequest(
     ...(local ? { createConnection: () => local } : { socketPath: egressSocket, agent: false }),
     method: request.method,
     path: local ? target.pathname + target.search : request.url,
-    headers: endToEnd(request.rawHeaders),
+    headers: endToEnd(request.rawHeaders, ofRequest),
   }
   const outgoing = httpRequest(options)
   outgoing.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders)
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders, ofAnswer))
+    response.flushHeaders()
     answer.pipe(response)
     answer.on('error', () => response.destroy())
   })
@@ -88,7 +89,11 @@ function parse(url: string | undefined): URL | undefined {
   }
 }
 
+// A program of HTTP/1.0 knows no chunks, so each hop frames its answers itself.
+const ofAnswer = /^(transfer-encoding|connection|keep-alive)$/i
+const ofRequest = /^(proxy-connection|proxy-authorization|keep-alive)$/i
+
 /** Headers as they came, minus those that belong to one hop. */
-function endToEnd(raw: string[]): string[] {
-  return raw.filter((_, i) => !/^(proxy-connection|proxy-authorization|keep-alive)$/i.test(raw[i - (i % 2)]!))
+function endToEnd(raw: string[], hop: RegExp): string[] {
+  return raw.filter((_, i) => !hop.test(raw[i - (i % 2)]!))
 }

@@ -21,7 +21,7 @@ export function classify(method: string, target: string, headers: IncomingHttpHe
       }
     return sandbox(id, port)
   }
-  const host = /^(\d+)-([a-z0-9]+)\./.exec(headers.host ?? '')
+  const host = /^(\d+)-([a-z0-9]+)\./.exec(headers.host?.toLowerCase() ?? '')
   if (host) return sandbox(host[2]!, host[1]!)
   const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined
   if (!url) return { kind: 'bad', message: `path: '${target}' is malformed` }

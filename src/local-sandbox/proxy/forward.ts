@@ -5,35 +5,37 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
+import { connect as tlsConnect } from 'node:tls'
 import { HttpError } from '../http.ts'
 import type { Machine } from '../sandboxes/machine.ts'
 
 const hopByHop =
   /^(connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|te|trailer|upgrade)$/i
+// How an answer is framed depends on the client: one of HTTP/1.0 knows no chunks.
+const ofAnswer = new RegExp(`${hopByHop.source}|^transfer-encoding$`, 'i')
 
 /**
- * Sends a request on and its answer back, streaming both. Names of headers keep their case, `drop` names those that
- * stay here. Before the answer begins failures go to `onError`; after that the client's connection is cut.
+ * Sends a request on with `headers`, and its answer back, streaming both. Names of headers keep their case. Before the answer begins failures go to `onError`; after that the client's connection is cut.
  */
 export function forward(
   request: IncomingMessage,
   response: ServerResponse,
   upstream: RequestOptions,
-  drop: RegExp,
+  headers: string[],
   onError: (error: Error) => void,
 ): void {
   const outgoing = httpRequest({
     ...upstream,
     method: request.method,
     path: request.url,
-    headers: headersWithout(request.rawHeaders, drop),
+    headers: headersWithout(headers, hopByHop),
     setHost: false,
   })
   outgoing.on('response', (answer) => {
     response.writeHead(
       answer.statusCode ?? 502,
       answer.statusMessage,
-      headersWithout(answer.rawHeaders, hopByHop),
+      headersWithout(answer.rawHeaders, ofAnswer),
     )
     // Streams of events have a head long before their first byte.
     response.flushHeaders()
@@ -49,8 +51,14 @@ export function forward(
   request.pipe(outgoing)
 }
 
-/** A raw connection to a port in the sandbox. Throws where nothing listens there. */
-export function connectPort(machine: Machine, port: number): Promise<Socket> {
+/** A connection to a port in the sandbox, over TLS where it speaks that. Throws where nothing listens there. */
+export async function connectPort(machine: Machine, port: number, https: boolean): Promise<Socket> {
+  const socket = await rawConnection(machine, port)
+  // Its certificate proves nothing: the way to the sandbox is what's trusted.
+  return https ? tlsConnect({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }) : socket
+}
+
+function rawConnection(machine: Machine, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     httpRequest({
       socketPath: machine.socketPath,
@@ -68,12 +76,9 @@ export function connectPort(machine: Machine, port: number): Promise<Socket> {
   })
 }
 
-/** The head of a request as it came, for a raw connection. `host` replaces Host where given. */
-export function rawHead(request: IncomingMessage, host: string | undefined): string {
-  const lines = Array.from({ length: request.rawHeaders.length / 2 }, (_, i) => {
-    const [name, value] = [request.rawHeaders[2 * i]!, request.rawHeaders[2 * i + 1]!]
-    return `${name}: ${host !== undefined && name.toLowerCase() === 'host' ? host : value}`
-  })
+/** The head of a request, for a raw connection. */
+export function rawHead(request: IncomingMessage, headers: string[]): string {
+  const lines = headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : []))
   return `${request.method} ${request.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
 }
 

@@ -7,9 +7,6 @@ import { envdPort } from './classify.ts'
 import { authorize, equal, isSignedBy } from './envd-auth.ts'
 import { connectPort, forward, rawHead } from './forward.ts'
 
-// Ours to check, and none of the sandbox's business.
-const credentials = /^(x-access-token|e2b-traffic-access-token)$/i
-
 /** Traffic for sandboxes: to their envd, or to a port of theirs. */
 export class SandboxProxy {
   #registry: Registry
@@ -38,21 +35,20 @@ export class SandboxProxy {
           sandbox.record.envdAccessToken,
         )
         const { agent, socketPath } = sandbox.machine
-        return forward(request, response, { agent, socketPath }, credentials, () =>
+        return forward(request, response, { agent, socketPath }, portHeaders(sandbox, port, request), () =>
           this.#unavailable(response, sandboxId),
         )
       }
       this.#checkTraffic(sandbox, request)
-      const socket = await connectPort(sandbox.machine, port)
-      const host = this.#maskedHost(sandbox, port)
-      if (host !== undefined) maskHost(request, host)
-      forward(request, response, { createConnection: () => socket }, credentials, (error) =>
-        sendError(response, new HttpError(502, error.message)),
+      const socket = await connectPort(sandbox.machine, port, speaksTls(sandbox, port))
+      const headers = portHeaders(sandbox, port, request)
+      forward(request, response, { createConnection: () => socket }, headers, ({ message }) =>
+        sendJson(response, 502, { sandboxId, message, port, code: 502 }),
       )
     } catch (error) {
-      if (error instanceof HttpError && error.status !== 502) return sendError(response, error)
-      const { message } = error as Error
-      sendJson(response, 502, { sandboxId, message, port, code: 502 })
+      const status = error instanceof HttpError ? error.status : 502
+      if (port === envdPort && status !== 502) return sendError(response, error)
+      sendJson(response, status, { sandboxId, message: (error as Error).message, port, code: status })
     }
   }
 
@@ -77,12 +73,12 @@ export class SandboxProxy {
       const sandbox = await this.#admitted(sandboxId)
       if (!sandbox || port === envdPort) throw new HttpError(502, 'The sandbox was not found')
       this.#checkTraffic(sandbox, request)
-      const upstream = await connectPort(sandbox.machine, port)
+      const upstream = await connectPort(sandbox.machine, port, speaksTls(sandbox, port))
       client.once('close', sandbox.track(client))
       upstream.on('error', () => client.destroy())
       upstream.once('close', () => client.destroy())
       client.once('close', () => upstream.destroy())
-      upstream.write(rawHead(request, this.#maskedHost(sandbox, port)))
+      upstream.write(rawHead(request, portHeaders(sandbox, port, request)))
       if (head.length > 0) upstream.write(head)
       client.pipe(upstream)
       upstream.pipe(client)
@@ -114,14 +110,22 @@ export class SandboxProxy {
     if (typeof sent !== 'string' || !equal(sent, record.trafficAccessToken))
       throw new HttpError(403, 'e2b-traffic-access-token: is missing or wrong')
   }
-
-  #maskedHost({ record }: Sandbox, port: number): string | undefined {
-    return record.network.maskRequestHost?.replaceAll('${PORT}', String(port))
-  }
 }
 
-function maskHost(request: IncomingMessage, host: string): void {
-  const { rawHeaders } = request
-  for (let i = 0; i < rawHeaders.length; i += 2)
-    if (rawHeaders[i]!.toLowerCase() === 'host') rawHeaders[i + 1] = host
+const speaksTls = ({ record }: Sandbox, port: number): boolean =>
+  record.network.httpsPorts?.includes(port) ?? false
+
+/** A request's headers as a port gets them: without credentials that are ours to check, and with the host it wants. */
+function portHeaders({ record }: Sandbox, port: number, { rawHeaders }: IncomingMessage): string[] {
+  const mask = record.network.maskRequestHost?.replaceAll('${PORT}', String(port))
+  const host = port === envdPort ? undefined : mask
+  return rawHeaders.flatMap((name, i) => {
+    if (i % 2 === 1) return []
+    const [key, value] = [name.toLowerCase(), rawHeaders[i + 1]!]
+    // A program on a port may have an X-Access-Token of its own.
+    const ours =
+      key === 'e2b-traffic-access-token' || (key === 'x-access-token' && equal(value, record.envdAccessToken))
+    if (ours) return []
+    return [name, key === 'host' && host !== undefined ? host : value]
+  })
 }

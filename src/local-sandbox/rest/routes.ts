@@ -111,8 +111,8 @@ export function controlRoutes(registry: Registry, templates: Templates): Routes 
     'PUT /sandboxes/:id/network': async ({ request, response, id }) => {
       const { allow_internet_access: allowInternetAccess, ...egress } = await readBody(request, networkBody)
       const sandbox = registry.get(id)
-      const { allowPublicTraffic, maskRequestHost } = sandbox.record.network
-      const network = { allowPublicTraffic, maskRequestHost, ...egress }
+      const { allowPublicTraffic, maskRequestHost, httpsPorts } = sandbox.record.network
+      const network = { allowPublicTraffic, maskRequestHost, httpsPorts, ...egress }
       checkNetwork({ allowInternetAccess, network })
       await sandbox.setEgress({ allowInternetAccess, network })
       response.writeHead(204).end()

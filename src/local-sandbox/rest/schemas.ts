@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { envdPort } from '../proxy/classify.ts'
 
 // Bodies of the control API. What isn't offered yet is refused by name rather than ignored.
 
@@ -19,7 +20,16 @@ export const network = z.object({
   egressProxy: z
     .object({ address: z.string(), username: z.string().optional(), password: z.string().optional() })
     .optional(),
-  httpsPorts: z.array(z.unknown()).max(0, 'is not offered by this server; leave it out').optional(),
+  httpsPorts: z
+    .array(
+      z
+        .number()
+        .int()
+        .min(1)
+        .max(65_535)
+        .refine((port) => port !== envdPort, "is envd's; leave it out"),
+    )
+    .optional(),
 })
 
 export const newSandbox = z.object({

@@ -9,6 +9,8 @@ export interface NetworkRules {
   denyOut?: string[] | undefined
   allowPublicTraffic?: boolean | undefined
   maskRequestHost?: string | undefined
+  /** Ports whose programs speak TLS. */
+  httpsPorts?: number[] | undefined
   /** Holds secrets, as does the proxy. */
   rules?: HeaderRules | undefined
   egressProxy?: UpstreamProxy | undefined
