@@ -62,8 +62,8 @@ function judge(found: Findings, verdict: Verdict): void {
   } else if (end.kind === 'failed') {
     verdict.failedBy[end.type] = (verdict.failedBy[end.type] ?? 0) + 1
     if (end.type === 'OutcomeUnknown') verdict.outcomeUnknown++
-    else if (DEFECTS.has(end.type)) problem(`fails with ${end.type}: ${end.message}`)
-    else verdict.failedTyped++
+    else if (EXPLAINED.has(end.type)) verdict.failedTyped++
+    else problem(`fails with ${end.type}: ${end.message}`)
   } else {
     verdict.completed++
     const lost = lostWork(found)
@@ -74,16 +74,8 @@ function judge(found: Findings, verdict: Verdict): void {
   }
 }
 
-/** No answer to any fault: these must not happen. */
-const DEFECTS = new Set([
-  'InternalError',
-  'TimedOut',
-  'CheckFailed',
-  'StepFailed',
-  'PushNotFastForward',
-  'NothingToCommit',
-  'InvalidSpec',
-])
+/** Ends that a fault explains; any other is a defect. */
+const EXPLAINED = new Set(['SandboxNoSpace'])
 
 /** Commands that ran more often than they may: at most once in a sandbox, and those that say `never` once in all. */
 function ranTwice({ plan, effects, remote }: Findings): string[] {

@@ -92,6 +92,9 @@ export function mapE2BError(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error
   const message = error instanceof Error ? error.message : String(error)
   const cause = { cause: error }
+  // A stream cut in the middle of a message: the SDK takes what is left of it for a bad argument.
+  if (/protocol error|cannot decode message/.test(message))
+    return failure('SandboxUnreachable', message, cause)
   if (error instanceof SandboxNotFoundError) return failure('SandboxGone', message, cause)
   if (error instanceof AuthenticationError) return failure('SandboxAuthenticationFailed', message, cause)
   if (error instanceof RateLimitError)
