@@ -1,6 +1,7 @@
-import { homedir } from 'node:os'
+import { availableParallelism, homedir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import type { Limits } from './isolation/limits.ts'
 import { defaultTemplatesDir } from './interpreter/environment.ts'
 
 export interface ServerConfig {
@@ -13,6 +14,7 @@ export interface ServerConfig {
   isolation: 'bubblewrap' | 'none'
   /** `host:port` pairs. */
   allowHostLoopback: string[]
+  limits: Limits
   /** Tests may make things go wrong. */
   faults: boolean
   apiKey: string | undefined
@@ -50,10 +52,28 @@ export function readConfig(argv: string[]): ServerConfig {
       hostPort,
       [],
     )
+    .option('--sandbox-memory-mb <n>', 'memory of one sandbox', amount, defaultMemoryMB())
+    .option('--sandbox-cpus <n>', 'processors of one sandbox', amount, availableParallelism())
+    .option('--sandbox-processes <n>', 'processes and threads of one sandbox', amount, 4096)
+    .option('--sandbox-file-mb <n>', 'size of one file in a sandbox', amount, 10_240)
     .option('--faults', 'let things be made to go wrong, for tests only', false)
     .parse(argv)
     .opts()
-  return { ...options, apiKey: apiKey === '' ? undefined : apiKey, path }
+  const limits = {
+    memoryMB: options.sandboxMemoryMb,
+    cpus: options.sandboxCpus,
+    processes: options.sandboxProcesses,
+    fileMB: options.sandboxFileMb,
+  }
+  return { ...options, limits, apiKey: apiKey === '' ? undefined : apiKey, path }
+}
+
+/** Half of the machine's, and no more than 4 GB: several sandboxes run at once. */
+const defaultMemoryMB = (): number => Math.min(4096, Math.floor(totalmem() / 2 ** 21))
+
+function amount(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('give a whole number above 0')
 }
 
 function port(text: string): number {

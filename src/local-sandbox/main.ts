@@ -6,6 +6,7 @@ import { ArmedFaults } from './faults/armed.ts'
 import { openAuthority } from './egress/authority.ts'
 import { closeInherited } from './inherited.ts'
 import { provideInterpreter } from './interpreter/environment.ts'
+import { openLimiter } from './isolation/limits.ts'
 import { bubblewrap } from './isolation/bubblewrap.ts'
 import type { IsolationDriver } from './isolation/driver.ts'
 import { noIsolation } from './isolation/none.ts'
@@ -34,7 +35,16 @@ async function main(): Promise<void> {
   const faults = config.faults ? new ArmedFaults() : undefined
   if (faults) log.warn('--faults: whoever has the API key can make things go wrong; for tests only')
   const hostLoopback = config.allowHostLoopback
-  const registry = new Registry({ layout, driver, envdScript, hostLoopback, authority, log, faults })
+  const registry = new Registry({
+    layout,
+    driver,
+    limits: config.limits,
+    envdScript,
+    hostLoopback,
+    authority,
+    log,
+    faults,
+  })
   const templates = new Templates(layout.templates)
   await Promise.all([registry.recover(), templates.load()])
   const key = await apiKey(layout.dir, config.apiKey)
@@ -43,11 +53,18 @@ async function main(): Promise<void> {
     templates,
     apiKey: key,
     isolation: driver.kind,
+    limits: driver.limits,
     port: config.port,
     faults,
     log,
   })
-  announce(config, { apiUrl: url, sandboxUrl: url, apiKey: key, isolation: driver.kind })
+  announce(config, {
+    apiUrl: url,
+    sandboxUrl: url,
+    apiKey: key,
+    isolation: driver.kind,
+    limits: driver.limits,
+  })
 
   // Sandboxes go on without a server; the next one takes them over. A second signal finds the default in place. A parent
   // that started us over IPC and died closes the channel.
@@ -68,19 +85,19 @@ async function isolation(config: ServerConfig, layout: Layout): Promise<Isolatio
     return noIsolation(config.path, process.execPath, layout.trust, interpreter)
   }
   const node = await provideNode(process.execPath, process.version, layout.program)
-  const driver = bubblewrap(layout, node, interpreter)
+  const driver = bubblewrap(layout, node, interpreter, openLimiter(config.limits))
   await makeEtc(layout.etc)
   return driver
 }
 
 function announce(
   config: ServerConfig,
-  ready: Record<'apiUrl' | 'sandboxUrl' | 'apiKey' | 'isolation', string>,
+  ready: Record<'apiUrl' | 'sandboxUrl' | 'apiKey' | 'isolation' | 'limits', string>,
 ): void {
   if (config.json) return void process.stdout.write(`${JSON.stringify(ready)}\n`)
   process.stdout.write(
     [
-      `sandbox server ready at ${ready.apiUrl} (isolation: ${ready.isolation})`,
+      `sandbox server ready at ${ready.apiUrl} (isolation: ${ready.isolation}, limits: ${ready.limits})`,
       `  export E2B_API_URL=${ready.apiUrl} E2B_SANDBOX_URL=${ready.sandboxUrl} E2B_API_KEY=${ready.apiKey}`,
       '',
     ].join('\n'),

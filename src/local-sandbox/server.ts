@@ -23,6 +23,7 @@ export interface ServerOptions {
   templates: Templates
   apiKey: string
   isolation: string
+  limits: string
   port: number
   log: Logger
   /** Undefined unless the server was started for it. */
@@ -34,7 +35,7 @@ const keepAliveMs = 640_000
 
 /** The one HTTP port: control API, envd and user ports. Throws with the remedy where the port is taken. */
 export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
-  const { registry, log, apiKey, isolation, faults } = options
+  const { registry, log, apiKey, isolation, limits, faults } = options
   const proxy = new SandboxProxy(registry)
   const { templates } = options
   const routes = {
@@ -45,7 +46,7 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     ...observationRoutes(registry),
     ...faultRoutes(faults),
   }
-  const health = { isolation, snapshots: 'disk', faults: faults && 'on' }
+  const health = { isolation, limits, snapshots: 'disk', faults: faults && 'on' }
   const control = createControl({ routes, apiKey, health, log })
   const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 })
 

@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { interpreterPaths, type FindInterpreter, type InterpreterFiles } from '../interpreter/environment.ts'
 import type { InnerPaths, IsolationDriver, StartSpec } from './driver.ts'
 import { launch, toolPath } from './launch.ts'
+import type { Limiter } from './limits.ts'
 import { descendants, handleOf, isAlive, signal, untilGone } from './processes.ts'
 import { hostFiles } from './rootfs.ts'
 
@@ -34,14 +35,17 @@ export function bubblewrap(
   { etc, trust }: { etc: string; trust: string },
   node: { executable: string; folder: string | undefined },
   interpreter: FindInterpreter,
+  limiter: Limiter,
 ): IsolationDriver {
   const version = toolVersion()
   return {
     kind: 'bubblewrap',
+    limits: limiter.kind,
 
     async start(spec) {
       const files = interpreter()
       const command = [
+        ...limiter.prefix(spec.sandboxId),
         ...dropPrivileges(spec.uid),
         ...bwrapCommand(spec, { etc, trust }, node, files, version),
       ]
@@ -59,9 +63,10 @@ export function bubblewrap(
     processes: (_sandboxId, handle) => (isAlive(handle) ? descendants(handle.pid) : []),
 
     // The child is process 1 of the pid namespace: the kernel kills all others before it lets it go.
-    async kill(_sandboxId, handle) {
+    async kill(sandboxId, handle) {
       if (isAlive(handle)) signal(handle.pid, 'SIGKILL')
       await untilGone(handle)
+      await limiter.release(sandboxId)
     },
   }
 }
@@ -109,8 +114,7 @@ function systemFolders(): string[] {
 /** As root, bwrap would keep root's capabilities and read what root reads: be nobody before it starts. */
 function dropPrivileges(uid: number | undefined): string[] {
   if (uid === undefined) return []
-  const limits = ['prlimit', '--nproc=4096', '--core=0']
-  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...limits]
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'prlimit', '--nproc=4096']
 }
 
 function toolVersion(): [number, number] {

@@ -40,6 +40,8 @@ export interface Started {
 /** The isolation of sandboxes. */
 export interface IsolationDriver {
   readonly kind: 'bubblewrap' | 'none'
+  /** What holds a sandbox to its limits. */
+  readonly limits: 'cgroup' | 'rlimit' | 'none'
   /** Starts the processes, which outlive this server. */
   start(spec: StartSpec): Promise<Started>
   /** Live processes of the sandbox as host pids, parents first. */

@@ -25,6 +25,7 @@ export function noIsolation(
 ): IsolationDriver {
   return {
     kind: 'none',
+    limits: 'none',
 
     async start({ folders, envdScript }) {
       const files = interpreter()

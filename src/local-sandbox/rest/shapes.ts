@@ -1,4 +1,4 @@
-import { availableParallelism, totalmem } from 'node:os'
+import type { Limits } from '../isolation/limits.ts'
 import { withoutValues } from '../egress/header-rules.ts'
 import type { NetworkRules } from '../sandboxes/record.ts'
 import type { Sandbox } from '../sandboxes/sandbox.ts'
@@ -6,11 +6,8 @@ import type { Sandbox } from '../sandboxes/sandbox.ts'
 // What clients may use of envd depends on this: 0.5.7 is before file metadata, which isn't offered yet.
 export const envdVersion = '0.5.7'
 const clientID = 'local'
-export const machine = {
-  cpuCount: availableParallelism(),
-  memoryMB: Math.floor(totalmem() / 2 ** 20),
-  diskSizeMB: 0,
-}
+/** A sandbox's size as clients are told; its disk is that of the host. */
+export const toSize = ({ cpus, memoryMB }: Limits) => ({ cpuCount: cpus, memoryMB, diskSizeMB: 0 })
 
 /** `Sandbox` of the control API: the answer of create and connect. */
 export function toSandbox({ record }: Sandbox) {
@@ -27,7 +24,7 @@ export function toSandbox({ record }: Sandbox) {
 }
 
 /** `ListedSandbox`. */
-export function toListed({ record, state }: Sandbox) {
+export function toListed({ record, state, machine }: Sandbox) {
   const { sandboxID, templateID, alias, startedAt, endAt, metadata } = record
   return {
     sandboxID,
@@ -37,7 +34,7 @@ export function toListed({ record, state }: Sandbox) {
     startedAt,
     endAt,
     state,
-    ...machine,
+    ...toSize(machine.limits),
     envdVersion,
     metadata,
   }

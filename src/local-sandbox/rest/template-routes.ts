@@ -1,5 +1,6 @@
 import { badRequest } from '../errors.ts'
 import { HttpError, sendJson } from '../http.ts'
+import type { Limits } from '../isolation/limits.ts'
 import type { Registry } from '../sandboxes/registry.ts'
 import { checkTag, defaultTag, namespace, parseName } from '../templates/name.ts'
 import { withTags, type Template } from '../templates/template.ts'
@@ -8,7 +9,7 @@ import { check, readBody } from './body.ts'
 import { pageOf } from './paging.ts'
 import type { Routes } from './routes.ts'
 import { assignTagsBody, pageQuery, removeTagsBody } from './schemas.ts'
-import { envdVersion, machine } from './shapes.ts'
+import { envdVersion, toSize } from './shapes.ts'
 
 /** Looking up, listing and deleting templates; a snapshot is one too. */
 export function templateRoutes(registry: Registry, templates: Templates): Routes {
@@ -20,13 +21,22 @@ export function templateRoutes(registry: Registry, templates: Templates): Routes
       sendJson(response, 200, { templateID: templates.get(name).templateID, public: false })
     },
 
-    'GET /templates': async ({ response }) => sendJson(response, 200, templates.all().map(toTemplate)),
+    'GET /templates': async ({ response }) =>
+      sendJson(
+        response,
+        200,
+        templates.all().map((template) => toTemplate(template, registry.limits)),
+      ),
 
     'GET /v2/templates': async ({ response, query }) => {
       const wanted = check(pageQuery, Object.fromEntries(query))
       const page = pageOf(templates.all(), ({ templateID }) => templateID, wanted)
       if (page.nextToken) response.setHeader('x-next-token', page.nextToken)
-      sendJson(response, 200, page.items.map(toTemplate))
+      sendJson(
+        response,
+        200,
+        page.items.map((template) => toTemplate(template, registry.limits)),
+      )
     },
 
     'POST /templates/tags': async ({ request, response }) => {
@@ -70,7 +80,7 @@ export function templateRoutes(registry: Registry, templates: Templates): Routes
 }
 
 /** `Template`. */
-function toTemplate({ name, tags, builds, templateID, ...template }: Template) {
+function toTemplate({ name, tags, builds, templateID, ...template }: Template, limits: Limits) {
   const { createdAt, updatedAt, lastSpawnedAt, spawnCount } = template
   return {
     templateID,
@@ -86,6 +96,6 @@ function toTemplate({ name, tags, builds, templateID, ...template }: Template) {
     spawnCount,
     createdBy: null,
     envdVersion,
-    ...machine,
+    ...toSize(limits),
   }
 }

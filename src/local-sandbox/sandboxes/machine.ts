@@ -3,6 +3,7 @@ import { chmod, link, lstat, rm } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import type { Limits } from '../isolation/limits.ts'
 import type { Logger } from 'pino'
 import type { Authority } from '../egress/authority.ts'
 import type { EgressSettings } from '../egress/dial.ts'
@@ -18,6 +19,7 @@ import type { SandboxLog } from './sandbox-log.ts'
 export interface Host {
   layout: Layout
   driver: IsolationDriver
+  limits: Limits
   /** envd's bundle. */
   envdScript: string
   /** `host:port` pairs of this host that sandboxes may reach. */
@@ -48,6 +50,10 @@ export class Machine {
     this.#settings = settings
     this.sandboxId = sandboxId
     this.socketPath = host.layout.socket(sandboxId)
+  }
+
+  get limits(): Limits {
+    return this.#host.limits
   }
 
   /**

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { notFound } from '../errors.ts'
+import type { Limits } from '../isolation/limits.ts'
 import { randomId } from '../random-id.ts'
 import type { Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
@@ -37,6 +38,11 @@ export class Registry {
   constructor(host: Host) {
     this.#host = host
     this.#store = new RecordStore(host.layout.records)
+  }
+
+  /** What each of its sandboxes may use. */
+  get limits(): Limits {
+    return this.#host.limits
   }
 
   /** Takes over what an earlier server on the same data directory left. */
