@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Sandbox } from 'e2b'
+import { untilAborted } from '../../src/stack/interrupt.ts'
 import { fetchHistories, replay, saveHistories } from '../support/histories.ts'
 import { Faults } from './faults.ts'
 import { type FaultPlan, planOf } from './plan.ts'
@@ -17,6 +18,8 @@ export interface ChaosOptions {
   /** Folder for histories that don't replay. */
   keepHistories?: string | undefined
   onProgress: (line: string) => void
+  /** Gives up; what was started is ended. */
+  signal: AbortSignal
 }
 
 export interface ChaosVerdict extends Omit<Verdict, 'problems'> {
@@ -61,7 +64,11 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
         onProgress(`${id}: ${end.kind}${end.kind === 'failed' ? ` ${end.type}: ${end.message}` : ''}`)
       }
     }
-    await allSettled(Array.from({ length: options.parallel }, runNext))
+    await Promise.race([
+      allSettled(Array.from({ length: options.parallel }, runNext)),
+      untilAborted(options.signal),
+    ])
+    options.signal.throwIfAborted()
     await Promise.all(happening)
     await world.sandboxes.faults.clear()
     const findings = await Promise.all(ran.map((one) => look(world, one)))

@@ -70,7 +70,8 @@ const APPLY: Record<FaultKind, Apply> = {
   async gitHostDown({ git }, { forMs }) {
     await git.stop()
     await delay(forMs)
-    await git.start()
+    // Somebody's outgoing connection may have its port for a moment.
+    await insistently(() => git.start())
   },
   // The remote of the job has its hook from the start.
   pushReplyLost: () => Promise.resolve(),

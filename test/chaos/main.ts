@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings'
+import { interruption } from '../../src/stack/interrupt.ts'
 import { chaos } from './chaos.ts'
 
 const wholeNumber = (text: string): number => {
@@ -21,8 +22,18 @@ const options = new Command('chaos')
   .opts()
 
 const write = (line: string): void => void process.stderr.write(`${line}\n`)
-const { verdict, kept } = await chaos({ ...options, onProgress: options.json ? () => undefined : write })
-for (const problem of verdict.problems) write(problem)
-const { problems: _, ...line } = verdict
-process.stdout.write(`${JSON.stringify(line)}\n`)
-process.exitCode = kept ? 0 : 1
+const signal = interruption(() => write('ending what was started; once more to end at once'))
+try {
+  const { verdict, kept } = await chaos({
+    ...options,
+    signal,
+    onProgress: options.json ? () => undefined : write,
+  })
+  for (const problem of verdict.problems) write(problem)
+  const { problems: _, ...line } = verdict
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+  process.exit(kept ? 0 : 1)
+} catch (error) {
+  if (signal.aborted) process.exit(130)
+  throw error
+}
