@@ -17,7 +17,7 @@ export async function bundleEnvd(folder: string): Promise<string> {
     target: 'node20',
     format: 'cjs',
     logLevel: 'silent',
-    plugins: [nativePty],
+    plugins: [nativeParts],
   })
   await chmod(draft, 0o644)
   // Sandboxes that run already keep the file they were started with.
@@ -25,24 +25,35 @@ export async function bundleEnvd(folder: string): Promise<string> {
   return outfile
 }
 
-/** Puts node-pty's native part into the bundle, since a sandbox sees no node_modules. */
-const nativePty: Plugin = {
-  name: 'native-pty',
+/** Puts packages' native parts into the bundle, since a sandbox sees no node_modules. */
+const nativeParts: Plugin = {
+  name: 'native-parts',
   setup(bundle) {
-    bundle.onResolve({ filter: /^holdfast:pty\.node$/ }, ({ path }) => ({ path, namespace: 'native-pty' }))
-    bundle.onLoad({ filter: /.*/, namespace: 'native-pty' }, async () => ({
-      contents: await readFile(nativePtyPath()).catch(() => new Uint8Array()),
+    const namespace = 'native-part'
+    bundle.onResolve({ filter: /^holdfast:\w+\.node$/ }, ({ path }) => ({ path, namespace }))
+    bundle.onLoad({ filter: /.*/, namespace }, async ({ path }) => ({
+      contents: await readFile(nativePath(path)).catch(() => new Uint8Array()),
       loader: 'binary',
     }))
   },
 }
 
-function nativePtyPath(): string {
-  const name = `@lydell/node-pty-${process.platform}-${process.arch}/pty.node`
-  try {
-    // Its packages per platform are beside it, or below it, as the package manager likes.
-    return createRequire(import.meta.resolve('@lydell/node-pty')).resolve(name)
-  } catch {
-    return ''
-  }
+/** Empty where there is none for this machine. */
+function nativePath(part: string): string {
+  const platform = `${process.platform}-${process.arch}`
+  const [from, ...names] =
+    part === 'holdfast:pty.node'
+      ? [import.meta.resolve('@lydell/node-pty'), `@lydell/node-pty-${platform}/pty.node`]
+      : [
+          import.meta.resolve('@napi-rs/xattr'),
+          ...['-gnu', '-musl', ''].map((libc) => `@napi-rs/xattr-${platform}${libc}`),
+        ]
+  // Packages per platform are beside the one that wants them, or below it, as the package manager likes.
+  for (const name of names)
+    try {
+      return createRequire(from).resolve(name)
+    } catch {
+      // Not installed: it is another platform's.
+    }
+  return ''
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { FileNotFoundError, FileType, InvalidArgumentError, Sandbox } from 'e2b'
+import { AuthenticationError, FileNotFoundError, FileType, InvalidArgumentError, Sandbox } from 'e2b'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
@@ -52,6 +52,15 @@ describe('write and read', () => {
     await sandbox.files.write('over', 'short')
     expect(await sandbox.files.read('over')).toBe('short')
   })
+
+  test.each([[true], [false]])(
+    'an upload as a user there is not is refused, octet-stream %s',
+    async (useOctetStream) => {
+      const refused = sandbox.files.write('nobodys', 'x', { user: 'stranger', useOctetStream })
+      await expect(refused).rejects.toThrow(AuthenticationError)
+      expect(await sandbox.isRunning()).toBe(true)
+    },
+  )
 
   test('reading what is missing is FileNotFoundError, a folder is an argument error', async () => {
     await expect(sandbox.files.read('missing')).rejects.toThrow(FileNotFoundError)

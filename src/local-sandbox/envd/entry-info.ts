@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { Code, ConnectError } from '@connectrpc/connect'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { readMetadata } from './files/metadata.ts'
 import { FileType, type EntryInfoSchema } from '../gen/filesystem_pb.js'
 
 export type Entry = MessageInitShape<typeof EntryInfoSchema>
@@ -27,6 +28,7 @@ export async function entryInfo(path: string): Promise<Entry> {
     group: await nameOf('/etc/group', own.gid),
     modifiedTime: timestampFromMs(Math.floor(own.mtimeMs)),
     ...(symlinkTarget === undefined ? {} : { symlinkTarget }),
+    metadata: await readMetadata(symlinkTarget ?? path),
   }
 }
 

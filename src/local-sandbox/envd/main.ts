@@ -9,6 +9,7 @@ import { startEgressRelay } from './egress-relay.ts'
 import { download } from './files/download.ts'
 import { HttpError, sendError, sendJson } from '../http.ts'
 import { Interpreter, interpreterTemplate } from '../interpreter/inside.ts'
+import { prepareMetadata } from './files/metadata.ts'
 import { upload } from './files/upload.ts'
 import { meter, type Metrics } from './metrics.ts'
 import { serveUserPorts } from './port-relay.ts'
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   process.umask(0o022)
   writeSync(stateFd, '1')
   const config = await readConfig(process.stdin)
+  prepareMetadata(config.runDir)
   const proxyUrl = await startEgressRelay(config.egressPort, config.egressSocket)
   const environment = baseEnvironment(config, proxyUrl)
   const measure = meter(config.home)

@@ -1,7 +1,7 @@
-import { closeSync, constants, existsSync, openSync, readSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
 import nativeBytes from 'holdfast:pty.node'
+import { loadNative } from './native.ts'
 
 /** What is used of node-pty's native part. */
 interface Native {
@@ -27,7 +27,7 @@ let native: Native | undefined
 
 /** Opens a pseudo-terminal. `runDir` takes the native part. Throws where this machine has none. */
 export function openPty({ cols, rows }: PtySize, runDir: string): Pty {
-  const library = (native ??= load(runDir))
+  const library = (native ??= loadNative('pty', nativeBytes, runDir) as Native)
   const { master, slave, pty } = library.open(cols, rows)
   // The library's is non-blocking, which shells take for the end of their input.
   const theirs = openSync(pty, constants.O_RDWR | constants.O_NOCTTY)
@@ -57,14 +57,4 @@ function readRest(master: number): Buffer | undefined {
     if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
     return undefined
   }
-}
-
-function load(runDir: string): Native {
-  if (nativeBytes.length === 0)
-    throw new Error(`node-pty has no build for ${process.platform}-${process.arch}`)
-  const path = join(runDir, 'pty.node')
-  if (!existsSync(path)) writeFileSync(path, nativeBytes, { mode: 0o500 })
-  const module = { exports: {} }
-  process.dlopen(module, path)
-  return module.exports as Native
 }

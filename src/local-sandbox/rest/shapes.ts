@@ -3,8 +3,8 @@ import { withoutValues } from '../egress/header-rules.ts'
 import type { NetworkRules } from '../sandboxes/record.ts'
 import type { Sandbox } from '../sandboxes/sandbox.ts'
 
-// What clients may use of envd depends on this: 0.5.7 is before file metadata, which isn't offered yet.
-export const envdVersion = '0.5.7'
+// What clients may use of envd depends on this.
+export const envdVersion = '0.6.4'
 const clientID = 'local'
 /** A sandbox's size as clients are told; its disk is that of the host. */
 export const toSize = ({ cpus, memoryMB }: Limits) => ({ cpuCount: cpus, memoryMB, diskSizeMB: 0 })

@@ -7,11 +7,13 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { Busboy, type BusboyHeaders } from '@fastify/busboy'
 import { HttpError } from '../../http.ts'
+import { metadataOf, replaceMetadata, type Metadata } from './metadata.ts'
 
 export interface Uploaded {
   path: string
   name: string
   type: 'file'
+  metadata?: Metadata
 }
 
 /**
@@ -24,15 +26,16 @@ export async function upload(
   request: IncomingMessage,
 ): Promise<Uploaded[]> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  const metadata = metadataOf(request.headers)
   const body = decoded(request)
-  if (type === 'multipart/form-data') return multipart(path, resolve, request, body)
+  if (type === 'multipart/form-data') return multipart(path, resolve, metadata, request, body)
   if (type !== 'application/octet-stream')
     throw new HttpError(
       400,
       `content-type: '${type}' is not supported; send multipart/form-data or application/octet-stream`,
     )
   if (!path) throw new HttpError(400, 'path: is required with application/octet-stream; add ?path=')
-  return [await store(resolve(path), body)]
+  return [await store(resolve(path), body, metadata)]
 }
 
 function decoded(request: IncomingMessage): Readable {
@@ -48,6 +51,7 @@ function decoded(request: IncomingMessage): Readable {
 async function multipart(
   path: string | undefined,
   resolve: (path: string) => string,
+  metadata: Metadata,
   request: IncomingMessage,
   body: Readable,
 ): Promise<Uploaded[]> {
@@ -59,18 +63,22 @@ async function multipart(
     result.catch(() => undefined)
     stored.push(result)
   }
+  const claim = (name: string) => {
+    if (!name) throw new HttpError(400, 'path: is missing; add ?path= or a file name')
+    const target = resolve(name)
+    if (targets.has(target))
+      throw new HttpError(400, `path '${target}' is given for several files; send one file to each path`)
+    targets.add(target)
+    return target
+  }
   parser.on('file', (field, stream, filename) => {
     if (field !== 'file') return void stream.resume()
-    const target = path || filename ? resolve(path || filename) : undefined
-    if (!target || targets.has(target)) {
+    try {
+      keep(store(claim(path || filename), stream, metadata))
+    } catch (error) {
       stream.resume()
-      const problem = target
-        ? `path '${target}' is given for several files; send one file to each path`
-        : 'path: is missing; add ?path= or a file name'
-      return keep(Promise.reject(new HttpError(400, problem)))
+      keep(Promise.reject(error))
     }
-    targets.add(target)
-    keep(store(target, stream))
   })
   const parsed = pipeline(body, parser).catch((error: NodeJS.ErrnoException) => {
     throw error.code ? error : new HttpError(400, `multipart body: ${error.message}`)
@@ -82,14 +90,19 @@ async function multipart(
 function multipartParser(request: IncomingMessage): Busboy {
   try {
     // preservePath: the part's file name is a path here, slashes and all.
-    return new Busboy({ headers: request.headers as BusboyHeaders, preservePath: true })
+    // What the part is called makes it a file, not that it has a file name.
+    return new Busboy({
+      headers: request.headers as BusboyHeaders,
+      preservePath: true,
+      isPartAFile: (field) => field === 'file',
+    })
   } catch (error) {
     throw new HttpError(400, `multipart body: ${(error as Error).message}`)
   }
 }
 
 /** Overwrites in place, as a shell's `>` would: the file keeps its mode and its hard links. */
-async function store(path: string, content: Readable): Promise<Uploaded> {
+async function store(path: string, content: Readable, metadata: Metadata): Promise<Uploaded> {
   // The body can fail while the folders are being made, when no pipeline listens yet.
   const failed = new AbortController()
   content.once('error', (error) => failed.abort(error))
@@ -98,11 +111,13 @@ async function store(path: string, content: Readable): Promise<Uploaded> {
       throw new HttpError(400, `path '${path}' is a directory`)
     await mkdir(dirname(path), { recursive: true })
     await pipeline(content, createWriteStream(path, { mode: 0o644 }), { signal: failed.signal })
+    await replaceMetadata(path, metadata)
   } catch (error) {
     content.resume()
     throw failed.signal.aborted
       ? new HttpError(400, `body: ${(failed.signal.reason as Error).message}`)
       : error
   }
-  return { path, name: basename(path), type: 'file' }
+  const told = Object.keys(metadata).length > 0 ? { metadata } : {}
+  return { path, name: basename(path), type: 'file', ...told }
 }

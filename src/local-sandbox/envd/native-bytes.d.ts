@@ -3,3 +3,9 @@ declare module 'holdfast:pty.node' {
   const bytes: Uint8Array
   export default bytes
 }
+
+/** The same of @napi-rs/xattr. */
+declare module 'holdfast:xattr.node' {
+  const bytes: Uint8Array
+  export default bytes
+}
