@@ -163,6 +163,15 @@ describe('refusals and polling', () => {
     expect(await rpc('GetWatcherEvents', { watcherId })).toMatchObject({ code: 'not_found' })
   })
 
+  test('an uploaded new file is told as made, given to the user and written, by the time of the answer', async () => {
+    await sandbox.files.makeDir('counted')
+    const { watcherId } = await rpc('CreateWatcher', { path: 'counted' })
+    await sandbox.files.write('counted/a', 'text')
+    const { events = [] } = await rpc('GetWatcherEvents', { watcherId })
+    expect(events.map(({ name }) => name)).toEqual(['a', 'a', 'a'])
+    expect([events[0]?.type, events[2]?.type]).toEqual(['EVENT_TYPE_CREATE', 'EVENT_TYPE_WRITE'])
+  })
+
   test('a polled watcher left unread says so instead of growing', async () => {
     await sandbox.files.makeDir('flood')
     const { watcherId } = await rpc('CreateWatcher', { path: 'flood' })

@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs'
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -110,7 +109,10 @@ async function store(path: string, content: Readable, metadata: Metadata): Promi
     if ((await stat(path).catch(() => undefined))?.isDirectory())
       throw new HttpError(400, `path '${path}' is a directory`)
     await mkdir(dirname(path), { recursive: true })
-    await pipeline(content, createWriteStream(path, { mode: 0o644 }), { signal: failed.signal })
+    const file = await open(path, 'w', 0o644)
+    // E2B gives the file to the user before it writes. Clients count the event that this makes in watches.
+    await file.chown(process.geteuid!(), process.getegid!()).catch(() => undefined)
+    await pipeline(content, file.createWriteStream(), { signal: failed.signal })
     await replaceMetadata(path, metadata)
   } catch (error) {
     content.resume()
