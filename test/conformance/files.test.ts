@@ -69,6 +69,11 @@ describe('write and read', () => {
 })
 
 describe('raw HTTP', () => {
+  const envdHeaders = () => ({
+    'E2b-Sandbox-Id': sandbox.sandboxId,
+    'E2b-Sandbox-Port': '49983',
+    'X-Access-Token': (sandbox as unknown as { envdAccessToken: string }).envdAccessToken,
+  })
   const call = (
     path: string,
     init: { method?: string; body?: string; headers?: Record<string, string> } = {},
@@ -76,9 +81,7 @@ describe('raw HTTP', () => {
     fetch(`${server.sandboxUrl}/files?path=${encodeURIComponent(path)}`, {
       ...init,
       headers: {
-        'E2b-Sandbox-Id': sandbox.sandboxId,
-        'E2b-Sandbox-Port': '49983',
-        'X-Access-Token': (sandbox as unknown as { envdAccessToken: string }).envdAccessToken,
+        ...envdHeaders(),
         ...init.headers,
       },
     })
@@ -119,6 +122,26 @@ describe('raw HTTP', () => {
     const answer = await call('refused', { method: 'POST', headers, body })
     expect(answer.status).toBe(status)
     expect(await sandbox.isRunning()).toBe(true)
+  })
+
+  test('composing joins files in the order given and removes them; a missing one leaves all as it was', async () => {
+    await sandbox.files.write('part-1', 'one,')
+    await sandbox.files.write('part-2', 'two')
+    const compose = (names: string[]) =>
+      fetch(`${server.sandboxUrl}/files/compose`, {
+        method: 'POST',
+        headers: envdHeaders(),
+        body: JSON.stringify({ source_paths: names, destination: 'joined/all' }),
+      })
+    expect((await compose(['part-1', 'part-3'])).status).toBe(404)
+    expect(await sandbox.files.list('joined')).toEqual([])
+    expect(await (await compose(['part-2', 'part-1'])).json()).toEqual({
+      name: 'all',
+      path: '/home/user/joined/all',
+      type: 'file',
+    })
+    expect(await sandbox.files.read('joined/all')).toBe('twoone,')
+    expect(await sandbox.files.exists('part-1')).toBe(false)
   })
 
   test('without token and signature files are refused with 401', async () => {

@@ -6,6 +6,7 @@ import { Process } from '../gen/process_pb.js'
 import { readConfig, type EnvdConfig } from './config.ts'
 import { baseEnvironment, refuseUser, resolvePath } from './context.ts'
 import { startEgressRelay } from './egress-relay.ts'
+import { compose } from './files/compose.ts'
 import { download } from './files/download.ts'
 import { HttpError, sendError, sendJson } from '../http.ts'
 import { Interpreter, interpreterTemplate } from '../interpreter/inside.ts'
@@ -76,6 +77,8 @@ async function plainHttp(
         const path = url.searchParams.get('path') || undefined
         return sendJson(response, 200, await upload(path, (name) => filePath(config, url, name), request))
       }
+      case 'POST /files/compose':
+        return sendJson(response, 200, await compose((path, user) => absolute(config, path, user), request))
       default:
         throw new HttpError(404, `${request.method} ${url.pathname} does not exist`)
     }
@@ -85,7 +88,11 @@ async function plainHttp(
 }
 
 function filePath(config: EnvdConfig, url: URL, path: string): string {
-  const refusal = refuseUser(config, url.searchParams.get('username') ?? undefined)
+  return absolute(config, path, url.searchParams.get('username') ?? undefined)
+}
+
+function absolute(config: EnvdConfig, path: string, username: string | undefined): string {
+  const refusal = refuseUser(config, username)
   if (refusal) throw new HttpError(401, refusal)
   try {
     return resolvePath(config, path)
