@@ -59,6 +59,52 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(png.subarray(1, 4).toString()).toBe('PNG')
   })
 
+  test.for([
+    [
+      'line',
+      'plt.plot([1, 2], [3, 4], label="a")',
+      {
+        elements: [
+          {
+            label: 'a',
+            points: [
+              [1, 3],
+              [2, 4],
+            ],
+          },
+        ],
+      },
+    ],
+    ['scatter', 'plt.scatter([1], [2])', { elements: [{ points: [[1, 2]] }] }],
+    [
+      'bar',
+      'plt.bar(["a", "b"], [1, 2])',
+      {
+        elements: [
+          { label: 'a', value: 1 },
+          { label: 'b', value: 2 },
+        ],
+      },
+    ],
+    ['pie', 'plt.pie([1, 3], labels=["a", "b"])', { elements: [{ label: 'a' }, { label: 'b' }] }],
+    [
+      'box_and_whisker',
+      'plt.boxplot([[1, 2, 3], [1, 4, 9]], patch_artist=True)',
+      { elements: [{ median: 2 }, { median: 4 }] },
+    ],
+    [
+      'superchart',
+      'a, b = plt.subplots(1, 2)[1]\na.plot([1, 2])\nb.bar(["x"], [1])',
+      { elements: [{ type: 'line' }, { type: 'bar' }] },
+    ],
+  ] as const)('a %s figure comes with what it shows', async ([type, code, parts]) => {
+    const { results } = await shared.runCode(
+      `import matplotlib.pyplot as plt\nplt.close("all")\n${code}\nplt.show()`,
+    )
+    const { chart } = results.find((result) => result.png)!
+    expect(chart).toMatchObject({ type, ...parts })
+  })
+
   test('a data frame comes as columns, lists and dicts as JSON', async () => {
     const frame = await shared.runCode(
       'import pandas as pd\npd.DataFrame({"a": [1, None], "b": ["x", "y"], "t": pd.to_datetime(["2024-01-02", "2024-01-03"])})',
@@ -67,6 +113,9 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(frame.results[0]!.data).toMatchObject({ a: [1, null], b: ['x', 'y'] })
     expect((frame.results[0]!.data as Record<string, string[]>)['t']![0]).toMatch(/^2024-01-02T/)
     expect((await shared.runCode('{"k": [1, "two"]}')).results[0]!.json).toEqual({ k: [1, 'two'] })
+    const numbers = await shared.runCode('import numpy as np\n{1: np.arange(2), "f": np.float64(0.5)}')
+    expect(numbers.results[0]!.json).toEqual({ '1': [0, 1], f: 0.5 })
+    expect((await shared.runCode('list(range(1500))')).text).toMatch(/1499\]$/)
     const odd = await shared.runCode('[float("nan"), object]')
     expect(odd.error).toBeUndefined()
     expect(odd.results[0]!.json).toBeUndefined()
