@@ -46,7 +46,13 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     ...observationRoutes(registry),
     ...faultRoutes(faults),
   }
-  const health = { isolation, limits, snapshots: 'disk', faults: faults && 'on' }
+  const health = () => ({
+    isolation,
+    limits,
+    snapshots: 'disk',
+    faults: faults && 'on',
+    startedAhead: registry.startedAhead,
+  })
   const control = createControl({ routes, apiKey, health, log })
   const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 })
 

@@ -68,7 +68,8 @@ const APPLY: Record<FaultKind, Apply> = {
   filesLostOnResume: arm(() => ({ kind: 'loseFiles', times: 1 })),
   diskFull: arm(() => ({ kind: 'answer', to: 'sandbox', method: 'POST', path: '^/files', status: 507 })),
   async gitHostDown({ git }, { forMs }) {
-    await git.stop()
+    // It takes no more connections at once; what it serves may take its time to end.
+    await Promise.race([git.stop(), delay(forMs)])
     await delay(forMs)
     // Somebody's outgoing connection may have its port for a moment.
     await insistently(() => git.start())

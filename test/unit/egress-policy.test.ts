@@ -62,13 +62,48 @@ describe('decide', () => {
     ['not a private network', open, to('10.1.2.3'), false],
     ['not the metadata service', open, to('169.254.169.254'), false],
     ['not the host as IPv4 in IPv6', open, to('::ffff:127.0.0.1'), false],
+    ['not the host in hexadecimal', open, to('0x7f.1', '127.0.0.1'), false],
+    ['not the host as one number', open, to('2130706433', '127.0.0.1'), false],
+    ['not the host by its name with a final dot', open, to('LocalHost.', '127.0.0.1', '::1'), false],
+    ['not a link-local address with its interface', open, to('fe80::1%lo'), false],
+    [
+      'not a name with a zero byte',
+      only('*.example.com'),
+      to('evil.test\0.example.com', '93.184.216.34'),
+      false,
+    ],
+    ['not a name with a user before it', open, to('user@api.example.com', '93.184.216.34'), false],
+    [
+      'not a name written otherwise than allowed',
+      only('xn--bcher-kva.example'),
+      to('b\u00fccher.example', '93.184.216.34'),
+      false,
+    ],
+    [
+      'a name in punycode that is allowed',
+      only('xn--bcher-kva.example'),
+      to('XN--bcher-kva.example', '93.184.216.34'),
+      true,
+    ],
+    [
+      'not a denied address that a name has',
+      { ...open, denyOut: ['93.184.216.34'] },
+      to('other.test', '93.184.216.34'),
+      false,
+    ],
   ])('%s', (_name, policy, target, allowed) => {
     expect(decide(policy, target, []).allowed).toBe(allowed)
   })
 
   test('of several addresses only one that may be reached is used', () => {
     const target = to('mixed.test', '127.0.0.1', '10.0.0.1', '93.184.216.34')
-    expect(decide(open, target, [])).toEqual({ allowed: true, address: '93.184.216.34' })
+    expect(decide(open, target, [])).toEqual({ allowed: true, addresses: ['93.184.216.34'], byName: false })
+  })
+
+  test('a public address of this very host is refused, unless the operator named it', () => {
+    const own = '93.184.216.34'
+    expect(decide(open, to(own), [], [own]).allowed).toBe(false)
+    expect(decide(open, to(own), [`${own}:443`], [own]).allowed).toBe(true)
   })
 
   test.each([
@@ -100,6 +135,14 @@ test.each([
   ['::ffff:7f00:1', true],
   ['::ffff:8.8.8.8', true],
   ['2606:4700::1111', false],
+  ['64:ff9b::7f00:1', true],
+  ['2002:7f00:1::', true],
+  ['2001:0:7f00:1::', true],
+  ['fec0::1', true],
+  ['ff02::1', true],
+  ['224.0.0.1', true],
+  ['255.255.255.255', true],
+  ['0.0.0.0', true],
 ])('isPrivate(%s) is %s', (address, expected) => {
   expect(isPrivate(address)).toBe(expected)
 })

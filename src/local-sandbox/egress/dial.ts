@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
 import { connect, isIP, type Socket } from 'node:net'
 import { SocksClient } from 'socks'
 import { headersFor, normalHost, type HeaderRules } from './header-rules.ts'
@@ -38,7 +39,7 @@ export async function judge(
   port: number,
 ): Promise<EgressDecision> {
   const addresses = await resolve(host)
-  const decision = decide(settings(), { host, port, addresses }, hostLoopback)
+  const decision = decide(settings(), { host, port, addresses }, hostLoopback, ownAddresses())
   if (!decision.allowed) onRefused(host, port, decision.reason)
   return decision
 }
@@ -64,7 +65,7 @@ export function stillAllowed(
   const now = settings()
   const intercepted = headersFor(now.rules, connection.host) !== undefined
   if (connection.intercepted !== undefined && connection.intercepted !== intercepted) return false
-  const decision = decide(now, connection, hostLoopback)
+  const decision = decide(now, connection, hostLoopback, ownAddresses())
   return decision.allowed && connection.addresses.some((address) => decision.addresses.includes(address))
 }
 
@@ -91,7 +92,12 @@ async function throughProxy(
 ): Promise<Socket> {
   const at = parseHostPort(proxy.address)!
   const anywhere = { allowInternetAccess: true, allowOut: [], denyOut: [] }
-  const decision = decide(anywhere, { ...at, addresses: await resolve(at.host) }, hostLoopback)
+  const decision = decide(
+    anywhere,
+    { ...at, addresses: await resolve(at.host) },
+    hostLoopback,
+    ownAddresses(),
+  )
   if (!decision.allowed) throw new Error(`network.egressProxy: ${decision.reason}`)
   const { socket } = await SocksClient.createConnection({
     command: 'connect',
@@ -114,6 +120,10 @@ export function parseHostPort(text: string): { host: string; port: number } | un
   const [host, port] = [bracketed ?? plain, Number(digits)]
   return host !== undefined && port > 0 && port < 65_536 ? { host, port } : undefined
 }
+
+// Read each time, since a laptop's change.
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address))
 
 async function resolve(host: string): Promise<string[]> {
   if (isIP(host)) return [host]

@@ -23,14 +23,22 @@ export type EgressDecision =
 
 /**
  * Whether a sandbox may connect, and to which addresses. The host's own loopback and private networks are refused
- * whatever the sandbox's rules say, but for the `host:port` pairs in `hostLoopback`, which the operator named. Then
- * `allowOut` wins over `denyOut`, and `denyOut` over the default.
+ * whatever the sandbox's rules say, but for the `host:port` pairs in `hostLoopback`, which the operator named; so are
+ * `ownAddresses`, on which the host listens too. Then `allowOut` wins over `denyOut`, and `denyOut` over the default.
  */
-export function decide(policy: EgressPolicy, target: EgressTarget, hostLoopback: string[]): EgressDecision {
+export function decide(
+  policy: EgressPolicy,
+  target: EgressTarget,
+  hostLoopback: string[],
+  ownAddresses: string[] = [],
+): EgressDecision {
   const { host, port, addresses } = target
+  if (!isIP(host) && !/^[\w.-]+$/.test(host)) return refuse(`'${host}' is no host name`)
   if (addresses.length === 0) return refuse(`${host} doesn't resolve`)
   const named = hostLoopback.includes(`${host}:${port}`)
-  const reachable = addresses.filter((address) => named || !isPrivate(address))
+  const reachable = addresses.filter(
+    (address) => named || !(isPrivate(address) || ownAddresses.includes(address)),
+  )
   if (reachable.length === 0)
     return refuse(
       `${host} is an address of this host or a private network; the server's --allow-host-loopback ${host}:${port} would allow it`,
@@ -60,15 +68,17 @@ export function checkPolicy(policy: EgressPolicy): string | undefined {
     : `network.allowOut: '${domain}' has no effect while the rest is open; add '0.0.0.0/0' (ALL_TRAFFIC) to network.denyOut`
 }
 
-/** Loopback, private, link-local, shared, multicast and reserved ranges of IPv4 and IPv6. */
+/** Loopback, private, link-local, shared, multicast, reserved and tunnelled addresses of IPv4 and IPv6. */
 export function isPrivate(address: string): boolean {
   if (isIP(address) !== 6) return internal.check(address, 'ipv4')
-  return internal.check(address, 'ipv6') || mappedIPv4.check(address, 'ipv6')
+  // A zone names an interface of this host.
+  if (address.includes('%')) return true
+  return !globalUnicast.check(address, 'ipv6') || internal.check(address, 'ipv6')
 }
 
-// Another way to write an IPv4 address; no name resolves to one in earnest.
-const mappedIPv4 = new BlockList()
-mappedIPv4.addSubnet('::ffff:0:0', 96, 'ipv6')
+// All of IPv6 that leads anywhere; IPv4 written as IPv6 is outside, and no name resolves to that in earnest.
+const globalUnicast = new BlockList()
+globalUnicast.addSubnet('2000::', 3, 'ipv6')
 
 const internal = new BlockList()
 for (const [network, prefix] of [
@@ -79,18 +89,16 @@ for (const [network, prefix] of [
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
   ['224.0.0.0', 3],
 ] as const)
   internal.addSubnet(network, prefix, 'ipv4')
 for (const [network, prefix] of [
-  ['::', 96],
-  ['64:ff9b::', 32],
+  ['2001::', 23],
+  ['2001:db8::', 32],
   ['2002::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['ff00::', 8],
 ] as const)
   internal.addSubnet(network, prefix, 'ipv6')
 

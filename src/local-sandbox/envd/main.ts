@@ -25,10 +25,15 @@ import { Pipes } from './stdio.ts'
 // The server is told here: one byte when we wait for the configuration, another when the socket listens.
 const stateFd = 4
 
+const protocols = { grpc: false, grpcWeb: false, acceptCompression: [] }
+
 async function main(): Promise<void> {
   process.umask(0o022)
   writeSync(stateFd, '1')
-  const config = await readConfig(process.stdin)
+  const incoming = readConfig(process.stdin)
+  // The first of these takes 40 ms of loading, which a sandbox that was started ahead has behind it.
+  connectNodeAdapter({ ...protocols, routes: (router) => void router.service(Process, {}) })
+  const config = await incoming
   prepareMetadata(config.runDir)
   const proxyUrl = await startEgressRelay(config.egressPort, config.egressSocket)
   const environment = baseEnvironment(config, proxyUrl)
@@ -41,9 +46,7 @@ async function main(): Promise<void> {
     },
     fallback: (request, response) =>
       void plainHttp(config, environment, measure, request as IncomingMessage, response as ServerResponse),
-    grpc: false,
-    grpcWeb: false,
-    acceptCompression: [],
+    ...protocols,
   })
   const server = createServer({ keepAliveTimeout: 640_000, requestTimeout: 0, headersTimeout: 0 }, rpc)
   const interpreter = new Interpreter(config.interpreter, config.home, environment)

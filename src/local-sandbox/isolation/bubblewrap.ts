@@ -29,7 +29,8 @@ const inner: Omit<InnerPaths, 'interpreter'> = {
 
 /**
  * Each sandbox in namespaces of its own (user, pid, network, mount, ipc, uts, cgroup), with the host's /usr read-only.
- * `etc` is the folder made by `makeEtc`, `trust` the one with the certificates to trust, `node` the runtime for envd. Throws with the remedy where bwrap is unusable.
+ * `etc` is the folder made by `makeEtc`, `trust` the one with the certificates to trust, `node` the runtime for envd.
+ * Throws with the remedy where bwrap is unusable.
  */
 export function bubblewrap(
   { etc, trust }: { etc: string; trust: string },

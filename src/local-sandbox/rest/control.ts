@@ -9,7 +9,7 @@ export interface ControlOptions {
   routes: Routes
   apiKey: string
   /** Told by `/health`. */
-  health: Record<string, unknown>
+  health: () => Record<string, unknown>
   log: Logger
 }
 
@@ -22,7 +22,7 @@ export function createControl(
     const url = new URL(request.url ?? '/', 'http://server')
     try {
       if (request.method === 'GET' && url.pathname === '/health')
-        return sendJson(response, 200, { status: 'ok', ...options.health })
+        return sendJson(response, 200, { status: 'ok', ...options.health() })
       const key = request.headers['x-api-key']
       if (typeof key !== 'string' || !equal(key, options.apiKey))
         throw new HttpError(

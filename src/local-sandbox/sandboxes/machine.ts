@@ -9,7 +9,7 @@ import type { Authority } from '../egress/authority.ts'
 import type { EgressSettings } from '../egress/dial.ts'
 import { EgressProxy } from '../egress/proxy.ts'
 import type { ArmedFaults } from '../faults/armed.ts'
-import type { EnvdSettings, IsolationDriver } from '../isolation/driver.ts'
+import type { EnvdSettings, IsolationDriver, Started } from '../isolation/driver.ts'
 import { freeze, isAlive, thaw, type ProcessHandle } from '../isolation/processes.ts'
 import type { Layout } from './layout.ts'
 import { Sampler } from './sampler.ts'
@@ -29,6 +29,14 @@ export interface Host {
   log: Logger
   /** For tests: undefined unless the server was started for it. */
   faults: ArmedFaults | undefined
+}
+
+/** Starts a sandbox's processes on its disk, up to where envd waits for its configuration. */
+export async function startWaiting(host: Host, sandboxId: string, uid: number | undefined): Promise<Started> {
+  const { layout, driver, envdScript } = host
+  const folders = await layout.makeFolders(sandboxId, uid)
+  await layout.prepareBoot(folders, uid)
+  return driver.start({ sandboxId, folders, uid, envdScript })
 }
 
 /** The processes of one sandbox, its egress proxy and the way to its envd. It keeps no records. */
@@ -57,23 +65,22 @@ export class Machine {
   }
 
   /**
-   * Starts the sandbox from its disk. `started` is awaited between the processes' start and envd's being told to serve:
-   * an envd whose server dies before that ends by itself, so no process is ever left that no record names.
+   * Starts the sandbox from its disk, or goes on from where a `warm` one is. `started` is awaited between the
+   * processes' start and envd's being told to serve: an envd whose server dies before that ends by itself, so no
+   * process is ever left that no record names.
    */
   async boot(
     uid: number | undefined,
     settings: EnvdSettings,
     started: (handle: ProcessHandle) => Promise<void>,
+    warm?: Started,
   ): Promise<ProcessHandle> {
-    const { layout, driver, envdScript } = this.#host
-    const folders = await layout.makeFolders(this.sandboxId, uid)
-    await layout.prepareBoot(folders, uid)
-    await this.#listen()
-    const { handle, configure } = await driver.start({ sandboxId: this.sandboxId, folders, uid, envdScript })
+    const { handle, configure } = warm ?? (await startWaiting(this.#host, this.sandboxId, uid))
     try {
       await started(handle)
+      await this.#listen()
       await configure(settings)
-      await this.#adoptSocket(join(folders.run, 'envd.sock'))
+      await this.#adoptSocket(join(this.#host.layout.folders(this.sandboxId).run, 'envd.sock'))
     } catch (error) {
       await this.kill(handle)
       throw error

@@ -7,6 +7,7 @@ import type { Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
 import { endIn, Sandbox } from './sandbox.ts'
 import { RecordStore } from './store.ts'
+import { WarmPool } from './warm-pool.ts'
 
 /** What create asks for, checked. Seconds. */
 export type NewSandbox = Pick<
@@ -26,6 +27,9 @@ export type NewSandbox = Pick<
   | 'building'
 >
 
+// Started ahead; each holds some 20 MB.
+const warmSandboxes = 2
+const refillAfterMs = 100
 // Host uids of sandboxes start here: above what systems and container tools give out.
 const firstUid = 1_700_000_000
 
@@ -34,9 +38,13 @@ export class Registry {
   #sandboxes = new Map<string, Sandbox>()
   #store: RecordStore
   #host: Host
+  #pool: WarmPool
+  #creating = 0
+  #refill: NodeJS.Timeout | undefined
 
   constructor(host: Host) {
     this.#host = host
+    this.#pool = new WarmPool(host, warmSandboxes, () => this.#freeUid())
     this.#store = new RecordStore(host.layout.records)
   }
 
@@ -63,21 +71,34 @@ export class Registry {
 
   /** Creates and starts one, on a copy of `disk` where given. Throws what its start throws, and leaves nothing then. */
   async create(wish: NewSandbox, disk?: string): Promise<Sandbox> {
+    this.#creating++
+    try {
+      return await this.#create(wish, disk)
+    } finally {
+      // Not at once: it would only take turns from other creates and from the first command in this one.
+      clearTimeout(this.#refill)
+      if (--this.#creating === 0) this.#refill = setTimeout(() => void this.#pool.fill(), refillAfterMs)
+    }
+  }
+
+  async #create(wish: NewSandbox, disk?: string): Promise<Sandbox> {
+    // Any other template may have changed what a start sees since.
+    const warm = disk === undefined && wish.templateID === 'base' ? this.#pool.take() : undefined
     const sandbox = this.#add({
       ...wish,
-      sandboxID: randomId('i'),
+      sandboxID: warm?.sandboxId ?? randomId('i'),
       state: 'starting',
       startedAt: new Date().toISOString(),
       endAt: endIn(wish.timeout),
       envdAccessToken: randomBytes(32).toString('hex'),
       trafficAccessToken:
         wish.network.allowPublicTraffic === false ? randomBytes(32).toString('hex') : undefined,
-      uid: process.getuid?.() === 0 ? this.#freeUid() : undefined,
+      uid: warm ? warm.uid : this.#freeUid(),
       process: undefined,
       stoppedBefore: [],
     })
     try {
-      await sandbox.start(disk)
+      await sandbox.start({ disk, warm })
     } catch (error) {
       await sandbox.kill().catch(() => undefined)
       throw error
@@ -96,6 +117,11 @@ export class Registry {
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
+  }
+
+  /** Sandboxes that wait for a create. */
+  get startedAhead(): number {
+    return this.#pool.ready
   }
 
   /** Throws 404 where there is none. */
@@ -124,8 +150,10 @@ export class Registry {
   }
 
   // One uid each: neither files nor limits nor signals of two sandboxes can meet on the host.
-  #freeUid(): number {
-    const taken = new Set([...this.#sandboxes.values()].map(({ record }) => record.uid))
+  #freeUid(): number | undefined {
+    if (process.getuid?.() !== 0) return undefined
+    const sandboxes = [...this.#sandboxes.values()].map(({ record }) => record.uid)
+    const taken = new Set([...this.#pool.uids, ...sandboxes])
     let uid = firstUid
     while (taken.has(uid)) uid++
     return uid

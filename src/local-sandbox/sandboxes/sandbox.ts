@@ -5,6 +5,7 @@ import { createExclusive } from '../exclusive.ts'
 import { keepHome, loseFiles } from '../faults/lose-files.ts'
 import { loadDisk, saveDisk } from './disk.ts'
 import { EnvdClient } from './envd-client.ts'
+import type { Started } from '../isolation/driver.ts'
 import { Machine, type Host } from './machine.ts'
 import type { SandboxRecord } from './record.ts'
 import { SandboxLog } from './sandbox-log.ts'
@@ -55,11 +56,11 @@ export class Sandbox {
     return this.record.state === 'running' || this.record.state === 'starting' ? 'running' : 'paused'
   }
 
-  /** First start of a new one, on a copy of `disk` where given. */
-  start(disk?: string): Promise<void> {
+  /** First start of a new one, on a copy of `disk` where given, else from a `warm` one. */
+  start({ disk, warm }: { disk?: string | undefined; warm?: Started | undefined }): Promise<void> {
     return this.#change(async () => {
       if (disk !== undefined) await loadDisk(disk, this.#host.layout.folders(this.id), this.record.uid)
-      await this.#boot()
+      await this.#boot(warm)
       const { start } = this.record
       if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start)
       this.log.info('sandbox created', { template: this.record.templateID, endAt: this.record.endAt })
@@ -172,7 +173,7 @@ export class Sandbox {
     })
   }
 
-  async #boot(): Promise<void> {
+  async #boot(warm?: Started): Promise<void> {
     const { record } = this
     const envs = {
       E2B_SANDBOX: 'true',
@@ -180,9 +181,8 @@ export class Sandbox {
       E2B_TEMPLATE_ID: record.templateID,
       ...record.envVars,
     }
-    await this.machine.boot(record.uid, { envs, workdir: record.workdir }, (process) =>
-      this.#save({ process }),
-    )
+    const settings = { envs, workdir: record.workdir }
+    await this.machine.boot(record.uid, settings, (process) => this.#save({ process }), warm)
     await this.#save({ state: 'running', stoppedBefore: [] })
     await this.#open()
   }
