@@ -65,8 +65,8 @@ export function bubblewrap(
 
     // The child is process 1 of the pid namespace: the kernel kills all others before it lets it go.
     async kill(sandboxId, handle) {
-      if (isAlive(handle)) signal(handle.pid, 'SIGKILL')
-      await untilGone(handle)
+      if (handle && isAlive(handle)) signal(handle.pid, 'SIGKILL')
+      if (handle) await untilGone(handle)
       await limiter.release(sandboxId)
     },
   }

@@ -46,8 +46,8 @@ export interface IsolationDriver {
   start(spec: StartSpec): Promise<Started>
   /** Live processes of the sandbox as host pids, parents first. */
   processes(sandboxId: string, handle: ProcessHandle): LiveProcess[]
-  /** Ends all processes of the sandbox; resolves once they have gone. */
-  kill(sandboxId: string, handle: ProcessHandle): Promise<void>
+  /** Ends all processes of the sandbox, and clears up after it; resolves once they have gone. Without a handle none is left. */
+  kill(sandboxId: string, handle: ProcessHandle | undefined): Promise<void>
 }
 
 /** What a driver tells envd of the sandbox it is in. */

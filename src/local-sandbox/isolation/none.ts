@@ -47,6 +47,7 @@ export function noIsolation(
     processes,
 
     async kill(sandboxId, handle) {
+      if (!handle) return
       // With no namespace to end as one, kill until none is left: a fork can be quicker than one look.
       for (let all = processes(sandboxId, handle); all.length > 0; all = processes(sandboxId, handle)) {
         for (const { pid } of all) signal(pid, 'SIGKILL')

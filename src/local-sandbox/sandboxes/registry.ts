@@ -57,7 +57,10 @@ export class Registry {
   async recover(): Promise<void> {
     for (const record of await this.#store.all()) this.#add(record)
     for (const sandboxId of await this.#host.layout.sandboxIds())
-      if (!this.#sandboxes.has(sandboxId)) await this.#host.layout.discard(sandboxId)
+      if (!this.#sandboxes.has(sandboxId)) {
+        await this.#host.driver.kill(sandboxId, undefined)
+        await this.#host.layout.discard(sandboxId)
+      }
     const recovered = [...this.#sandboxes.values()].map(async (sandbox) => {
       await sandbox.recover().catch((error: Error) => {
         this.#host.log.error(
