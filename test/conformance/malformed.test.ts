@@ -64,9 +64,11 @@ const control = fc.record({
 })
 
 test('whatever is sent to the control API gets an answer, and a mistake of the client is called one', async () => {
+  // It may well be told to end in a moment.
+  const { sandboxId } = await Sandbox.create(server.connection)
   await fc.assert(
     fc.asyncProperty(control, async ({ call: [method, path], body, query }) => {
-      const url = server.apiUrl + path.replace(':id', sandbox.sandboxId) + query
+      const url = server.apiUrl + path.replace(':id', sandboxId) + query
       const headers = { 'x-api-key': server.apiKey, 'content-type': 'application/json' }
       const answer = await fetch(url, { method, headers, ...(method === 'GET' ? {} : { body }) })
       expect(answer.status).toBeLessThan(500)
