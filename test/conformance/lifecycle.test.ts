@@ -133,6 +133,12 @@ describe('timeout', () => {
     expect(await sandbox.files.read('kept')).toBe('yes')
   })
 
+  test('a timeout of 0 does at once what the lifecycle says', async () => {
+    const sandbox = await create({ lifecycle: { onTimeout: 'pause', autoResume: false } })
+    await sandbox.setTimeout(0)
+    await expect.poll(async () => (await sandbox.getInfo()).state).toBe('paused')
+  })
+
   test('connect only ever extends, setTimeout may shorten', async () => {
     const sandbox = await create({ timeoutMs: 100_000 })
     const { endAt } = await sandbox.getInfo()

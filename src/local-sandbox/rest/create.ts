@@ -43,9 +43,9 @@ export function parseCreate(
 }
 
 /** Throws HttpError 400 for a timeout (in seconds) that can't be given. */
-export function checkTimeout(seconds: number): number {
-  if (seconds > 0 && seconds <= maxTimeoutSeconds) return seconds
-  throw badRequest(`timeout: ${seconds} is out of range; give 1 to ${maxTimeoutSeconds} seconds`)
+export function checkTimeout(seconds: number, least = 1): number {
+  if (seconds >= least && seconds <= maxTimeoutSeconds) return seconds
+  throw badRequest(`timeout: ${seconds} is out of range; give ${least} to ${maxTimeoutSeconds} seconds`)
 }
 
 /** Throws HttpError 400 for network rules that mean nothing, or not what they seem to. */

@@ -95,7 +95,8 @@ export function controlRoutes(registry: Registry, templates: Templates): Routes 
 
     'POST /sandboxes/:id/timeout': async ({ request, response, id }) => {
       const { timeout } = await readBody(request, timeoutBody)
-      await registry.get(id).setTimeout(checkTimeout(timeout))
+      // 0 ends the time now, which is how clients force what a timeout does.
+      await registry.get(id).setTimeout(checkTimeout(timeout, 0))
       response.writeHead(204).end()
     },
 
