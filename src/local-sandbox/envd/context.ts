@@ -35,8 +35,9 @@ export function checkUser(config: EnvdConfig, headers: Headers): void {
   if (refusal) throw new ConnectError(refusal, Code.Unauthenticated)
 }
 
-/** Absolute paths as they are, `~` and relative ones from the home. Throws a plain Error for another user's home. */
+/** Absolute paths as they are, `~` and relative ones from the home. Throws a plain Error for what no path can be. */
 export function resolvePath(config: EnvdConfig, path: string): string {
+  if (path.includes('\0')) throw new Error('path: has a NUL character')
   if (path === '' && config.workdir) return resolvePath(config, config.workdir)
   if (path === '' || path === '~') return config.home
   if (path.startsWith('~/')) return join(config.home, path.slice(2))

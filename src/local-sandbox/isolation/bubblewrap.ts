@@ -47,7 +47,7 @@ export function bubblewrap(
       const files = interpreter()
       const command = [
         ...limiter.prefix(spec.sandboxId),
-        ...dropPrivileges(spec.uid),
+        ...dropPrivileges(spec.uid, limiter.processes),
         ...bwrapCommand(spec, { etc, trust }, node, files, version),
       ]
       const { waiting, configure } = launch(command, spec.folders, {
@@ -113,9 +113,9 @@ function systemFolders(): string[] {
 }
 
 /** As root, bwrap would keep root's capabilities and read what root reads: be nobody before it starts. */
-function dropPrivileges(uid: number | undefined): string[] {
+function dropPrivileges(uid: number | undefined, processes: number): string[] {
   if (uid === undefined) return []
-  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'prlimit', '--nproc=4096']
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'prlimit', `--nproc=${processes}`]
 }
 
 function toolVersion(): [number, number] {

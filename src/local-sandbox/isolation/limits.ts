@@ -14,6 +14,8 @@ export interface Limits {
 /** How limits are held: by the kernel's control groups, or only by what each process is limited to. */
 export interface Limiter {
   readonly kind: 'cgroup' | 'rlimit'
+  /** At most so many processes; by user where not by group. */
+  readonly processes: number
   /** Words before a command that put it, and all that it starts, under the limits. */
   prefix(sandboxId: string): string[]
   /** Forgets a sandbox whose processes have gone. */
@@ -22,6 +24,7 @@ export interface Limiter {
 
 const mount = '/sys/fs/cgroup'
 const parent = 'holdfast-sandboxes'
+const controllers = '+memory +pids +cpu'
 
 /** Joins the groups whose files come before `--`, then becomes the command. */
 const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done; shift; exec "$@"'
@@ -30,9 +33,16 @@ const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done; shi
 export function openLimiter(limits: Limits): Limiter {
   const perProcess = ['prlimit', '--core=0', `--fsize=${limits.fileMB * 2 ** 20}`]
   const folders = groupFolders()
-  if (!folders) return { kind: 'rlimit', prefix: () => perProcess, release: () => Promise.resolve() }
+  if (!folders)
+    return {
+      kind: 'rlimit',
+      processes: limits.processes,
+      prefix: () => perProcess,
+      release: () => Promise.resolve(),
+    }
   return {
     kind: 'cgroup',
+    processes: limits.processes,
     prefix(sandboxId) {
       const groups = folders.map((folder) => join(folder, sandboxId))
       for (const group of groups) {
@@ -88,16 +98,24 @@ function groupFolders(): string[] | undefined {
         )
     const folders = bases.map((base) => join(base, parent))
     for (const folder of folders) mkdirSync(folder, { recursive: true })
-    if (folders.length === 1) writeFileSync(join(folders[0]!, 'cgroup.subtree_control'), '+memory +pids +cpu')
+    if (folders.length === 1) writeFileSync(join(folders[0]!, 'cgroup.subtree_control'), controllers)
     return folders
   } catch {
     return undefined
   }
 }
 
-/** Version 2: the controllers have to be handed down. */
+/** Version 2: the controllers have to be handed down, and a group that hands down holds no processes but the root. */
 function delegate(base: string): string {
-  writeFileSync(join(base, 'cgroup.subtree_control'), '+memory +pids +cpu')
+  try {
+    writeFileSync(join(base, 'cgroup.subtree_control'), controllers)
+  } catch {
+    const leaf = join(base, 'holdfast-server')
+    mkdirSync(leaf, { recursive: true })
+    for (const pid of readFileSync(join(base, 'cgroup.procs'), 'utf8').trim().split('\n'))
+      writeFileSync(join(leaf, 'cgroup.procs'), pid)
+    writeFileSync(join(base, 'cgroup.subtree_control'), controllers)
+  }
   return base
 }
 

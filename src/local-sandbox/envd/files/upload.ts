@@ -44,6 +44,8 @@ function decoded(request: IncomingMessage): Readable {
     throw new HttpError(400, `content-encoding: '${encoding}' is not supported; send gzip or none`)
   const gunzip = createGunzip()
   request.once('error', (error) => gunzip.destroy(error))
+  // Whoever reads it is told; a body that is refused unread must not end the program.
+  gunzip.on('error', () => undefined)
   return request.pipe(gunzip)
 }
 
@@ -80,7 +82,9 @@ async function multipart(
     }
   })
   const parsed = pipeline(body, parser).catch((error: NodeJS.ErrnoException) => {
-    throw error.code ? error : new HttpError(400, `multipart body: ${error.message}`)
+    // Errors of the disk have other codes than those of unpacking.
+    const ours = error.code !== undefined && !error.code.startsWith('Z_')
+    throw ours ? error : new HttpError(400, `multipart body: ${error.message}`)
   })
   await parsed
   return Promise.all(stored)
