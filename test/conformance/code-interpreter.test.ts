@@ -163,6 +163,11 @@ describe.skipIf(missing !== undefined)(title, () => {
     await expect(sandbox.runCode('1', { context })).rejects.toThrow(/not found/)
   })
 
+  test("a context can be in root's home, as in E2B", async () => {
+    const context = await shared.createCodeContext({ cwd: '/root' })
+    expect((await shared.runCode('import os; os.getcwd()', { context })).text).toBe('/root')
+  })
+
   test('two executions in a context run one after the other', async () => {
     const code = (name: string) =>
       `import time\nprint("${name} begins")\ntime.sleep(0.4)\nprint("${name} ends")`
