@@ -16,7 +16,7 @@ const program = new Command()
   .parse()
 
 try {
-  process.stderr.write("preparing the code interpreter's Python; this downloads some 100 MB once\n")
+  process.stderr.write("preparing the code interpreter's Python and Deno; this downloads some 100 MB once\n")
   process.stdout.write(`${await prepareEnvironment(program.opts().templatesDir)}\n`)
 } catch (error) {
   process.stderr.write(`sandbox-template: ${(error as Error).message}\n`)

@@ -59,6 +59,14 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(png.subarray(1, 4).toString()).toBe('PNG')
   })
 
+  test('a picture saved to a file is shown too', async () => {
+    const { results } = await shared.runCode(
+      'from PIL import Image\nImage.new("RGB", (2, 2)).save("/tmp/two.png")',
+    )
+    expect(results.map(({ png }) => Buffer.from(png!, 'base64').subarray(1, 4).toString())).toEqual(['PNG'])
+    expect(await shared.files.exists('/tmp/two.png')).toBe(true)
+  })
+
   test.for([
     [
       'line',
@@ -141,16 +149,23 @@ describe.skipIf(missing !== undefined)(title, () => {
     await sandbox.runCode('only_here = 1', { context })
     expect((await sandbox.runCode('import os; os.getcwd()', { context })).text).toBe('/home/user/work')
     expect((await sandbox.runCode('only_here')).error?.name).toBe('NameError')
-    expect((await sandbox.listCodeContexts()).map(({ cwd }) => cwd)).toEqual([
-      '/home/user',
-      '/home/user/work',
+    const listed = await sandbox.listCodeContexts()
+    expect(listed.map(({ language, cwd }) => [language, cwd])).toEqual([
+      ['python', '/home/user'],
+      ['javascript', '/home/user'],
+      ['python', '/home/user/work'],
     ])
 
     await sandbox.restartCodeContext(context)
     expect((await sandbox.runCode('only_here', { context })).error?.name).toBe('NameError')
     await sandbox.removeCodeContext(context)
-    expect(await sandbox.listCodeContexts()).toHaveLength(1)
+    expect(await sandbox.listCodeContexts()).toHaveLength(2)
     await expect(sandbox.runCode('1', { context })).rejects.toThrow(/not found/)
+  })
+
+  test("a context can be in root's home, as in E2B", async () => {
+    const context = await shared.createCodeContext({ cwd: '/root' })
+    expect((await shared.runCode('import os; os.getcwd()', { context })).text).toBe('/root')
   })
 
   test('two executions in a context run one after the other', async () => {
@@ -210,10 +225,45 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect((await run('echo "<$ONCE>"')).logs.stdout.join('')).toBe('<>\n')
   })
 
+  test('javascript and typescript keep variables, await and import, each on its own', async () => {
+    await shared.files.write('/home/user/answer.ts', 'export const answer: number = 42')
+    const js = (code: string, envs = {}) => shared.runCode(code, { language: 'js', envs })
+    const ts = (code: string) => shared.runCode(code, { language: 'ts' })
+    expect((await js('const x = await Promise.resolve("kept")\nconsole.log(x)')).logs.stdout).toEqual([
+      'kept\n',
+    ])
+    expect((await js('x')).text).toBe('kept')
+    expect((await js('process.cwd()')).text).toBe('/home/user')
+    const value = `it's "q" \\ $X \n`
+    expect(
+      (
+        await js('import { env } from "process"\nenv.ONCE === JSON.parse(env.WANTED)', {
+          ONCE: value,
+          WANTED: JSON.stringify(value),
+        })
+      ).text,
+    ).toBe('true')
+    expect((await js('process.env.ONCE ?? "none"')).text).toBe('none')
+    expect((await ts('import { answer } from "./answer.ts"\nconst n: number = answer; n')).text).toBe('42')
+    expect((await ts('x')).error).toMatchObject({ name: 'ReferenceError', value: 'x is not defined' })
+    expect((await ts('const = 1')).error).toMatchObject({ name: 'SyntaxError' })
+  })
+
+  test.for([
+    ['for (;;) {}', 'kept'],
+    ['await new Promise((resolve) => setTimeout(resolve, 300_000))', 'new'],
+  ])('a client that leaves %s leaves a javascript context that answers', async ([code, after]) => {
+    const context = await shared.createCodeContext({ language: 'js' })
+    await shared.runCode('globalThis.state = "kept"', { context })
+    await expect(shared.runCode(code!, { context, timeoutMs: 500 })).rejects.toThrow()
+    expect((await shared.runCode('globalThis.state ?? "new"', { context })).text).toBe(after)
+  })
+
   test('a language without a kernel is refused with what there is', async () => {
     await expect(shared.runCode('1', { language: 'cobol' })).rejects.toThrow(
-      /no kernel for 'cobol' .*bash, python/,
+      /no kernel for 'cobol' .*bash, javascript, python, typescript/,
     )
+    await expect(shared.runCode('1', { language: 'r' })).rejects.toThrow(/'r' is E2B's cloud's alone/)
   })
 
   test('the interpreter leaves nothing in the home', async () => {

@@ -18,6 +18,19 @@ export const bashKernel = JSON.stringify({
   language: 'bash',
 })
 
+/** JavaScript's and TypeScript's kernel: the npm package of Deno's binary for this machine. */
+export const deno = { name: `@deno/linux-${process.arch}-glibc`, version: '2.9.6' }
+
+/** Both languages' kernel, for the folder of a kernel in the environment. Interrupted by message: a signal ends Deno. */
+export const denoKernel = JSON.stringify({
+  argv: ['{resource_dir}/../../../../bin/deno', 'jupyter', '--kernel', '--conn', '{connection_file}'],
+  display_name: 'Deno',
+  language: 'typescript',
+  interrupt_mode: 'message',
+  // Node's modules by their bare names, as E2B's kernel has them.
+  env: { DENO_COMPAT: '1', DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
+})
+
 /** How the environment is made; for messages. */
 export const prepareCommand = 'npm run sandbox-template -- code-interpreter'
 
@@ -35,8 +48,14 @@ export function defaultTemplatesDir(
 /** Where the environment for the pins and the Python of now belongs. Throws where there is no Python. */
 export function environmentFolder(templatesDir: string): string {
   const hash = createHash('sha256')
-  for (const part of [readFileSync(requirements), bashKernel, basename(realpathSync(python))])
-    hash.update(part)
+  const parts = [
+    readFileSync(requirements),
+    bashKernel,
+    deno.version,
+    denoKernel,
+    basename(realpathSync(python)),
+  ]
+  for (const part of parts) hash.update(part)
   return join(templatesDir, `code-interpreter-${hash.digest('hex').slice(0, 12)}`)
 }
 

@@ -88,7 +88,7 @@ function bwrapCommand(
     ['--proc', '/proc', '--dev', '/dev', '--ro-bind', etc, '/etc'],
     hostFiles().flatMap((path) => ['--ro-bind', path, path]),
     ['--ro-bind', folders.bootId, '/proc/sys/kernel/random/boot_id'],
-    [...dir('/home'), '--bind', folders.home, home, '--bind', folders.tmp, '/tmp'],
+    [...dir('/root'), ...dir('/home'), '--bind', folders.home, home, '--bind', folders.tmp, '/tmp'],
     [...dir('/var'), '--bind', folders.varTmp, '/var/tmp'],
     [...dir('/run'), ...dir('/run/holdfast'), '--bind', folders.run, dirname(inner.socket)],
     ['--ro-bind', folders.egress, dirname(inner.egressSocket)],

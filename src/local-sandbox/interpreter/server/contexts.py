@@ -85,8 +85,10 @@ class Contexts:
         self._defaults = {}
 
     def prestart(self):
-        """The default context of python is there from the start, and its kernel nearly so."""
+        """E2B's default contexts are there from the start. Python's kernel nearly so, JavaScript's at its first use."""
         self._default("python").start()
+        if languages.is_installed("javascript"):
+            self._default("javascript")
 
     def all(self):
         return list(self._contexts.values())

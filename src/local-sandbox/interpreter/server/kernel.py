@@ -1,8 +1,10 @@
 """One kernel process, and the code it is given."""
 
 import asyncio
+import itertools
 import queue
 import subprocess
+import uuid
 
 from jupyter_client.manager import AsyncKernelManager
 
@@ -16,14 +18,18 @@ KEEPALIVE_SECONDS = 5
 SLICE_SECONDS = 0.25
 # How long an interrupted kernel may take before it is interrupted again: the signal can come before the code begins.
 INTERRUPT_SECONDS = 3
+# After how many interrupts a kernel that can endure them is ended.
+INTERRUPTS = 2
 
 
 class Kernel:
-    def __init__(self, manager, client):
+    def __init__(self, manager, client, language):
+        self._language = language
         self._manager = manager
         self._client = client
         self._stopped = False
         self._reading = asyncio.Lock()
+        self._idle_after = None
         self._ended = asyncio.ensure_future(manager.provisioner.wait())
 
     @classmethod
@@ -40,7 +46,7 @@ class Kernel:
             )
             client = manager.client()
             client.start_channels()
-            kernel = cls(manager, client)
+            kernel = cls(manager, client, language)
             await client.wait_for_ready(timeout=START_SECONDS)
             startup = languages.startup_code(language)
             if startup:
@@ -66,14 +72,25 @@ class Kernel:
 
     async def run(self, code, emit):
         """Runs code to its end. Whatever ends this before, the kernel is interrupted, and idle when this returns."""
+        failed = False
+
+        async def tell(event):
+            nonlocal failed
+            failed = failed or event["type"] == "error"
+            await emit(event)
+
         request = self._send(code, silent=False)
         try:
-            await self._finish(request, emit)
+            reply = await self._finish(request, tell)
         except KernelGone:
             raise
         except BaseException:
             await self._interrupt(request)
             raise
+        await self._drain(request, tell)
+        # Some kernels tell of some errors here alone.
+        if reply["status"] == "error" and not failed:
+            await emit(results.failure(reply))
 
     def _send(self, code, silent):
         if self.gone():
@@ -84,7 +101,11 @@ class Kernel:
         )
 
     async def _interrupt(self, request):
-        while not self.gone():
+        for count in itertools.count():
+            if self.gone():
+                return
+            if count == INTERRUPTS and languages.endures_interrupts(self._language):
+                return await self.stop()
             await self._manager.interrupt_kernel()
             try:
                 await asyncio.wait_for(self._finish(request, None), INTERRUPT_SECONDS)
@@ -95,27 +116,59 @@ class Kernel:
                 return
 
     async def _finish(self, request, emit):
-        """Reads what the kernel tells of a request until it is done with it."""
+        """Reads what the kernel tells of a request until it is done with it. Resolves to its reply."""
         async with self._reading:
-            await self._read(request, emit)
+            return await self._read(request, emit)
 
     async def _read(self, request, emit):
-        while True:
-            message = await self._next(emit)
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "status" and content["execution_state"] == "idle":
-                return
-            event = results.event(message) if emit else None
+        # Kept in the object, as whoever reads that may be cancelled before the reply, and another read on.
+        while self._idle_after != request:
+            message = await self._message(emit)
+            event = results.event(message) if emit and parent(message) == request else None
             if event:
                 await emit(event)
+        while parent(reply := await self._next(self._client.get_shell_msg, None)) != request:
+            pass
+        return reply["content"]
 
-    async def _next(self, emit):
+    async def _drain(self, request, emit):
+        """Emits what a kernel tells after it has said that it is done: up to a mark that it is made to print."""
+        mark = str(uuid.uuid4())
+        code = languages.print_code(self._language, mark)
+        if not code:
+            return
+        marking = self._send(code, silent=True)
+        async with self._reading:
+            marked = False
+            while not marked:
+                message = await self._message(emit)
+                if parent(message) not in (request, marking):
+                    continue
+                if message["msg_type"] == "error" and parent(message) == marking:
+                    break
+                if message["msg_type"] == "stream":
+                    text, marked, _ = message["content"]["text"].partition(mark)
+                    message["content"]["text"] = text
+                    if not text:
+                        continue
+                elif parent(message) != request:
+                    continue
+                event = results.event(message)
+                if event:
+                    await emit(event)
+            await self._read(marking, None)
+
+    async def _message(self, emit):
+        message = await self._next(self._client.get_iopub_msg, emit)
+        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            self._idle_after = parent(message)
+        return message
+
+    async def _next(self, get, emit):
         silence = 0
         while True:
             try:
-                return await self._client.get_iopub_msg(timeout=SLICE_SECONDS)
+                return await get(timeout=SLICE_SECONDS)
             except queue.Empty:
                 silence += SLICE_SECONDS
             if self._stopped:
@@ -125,3 +178,7 @@ class Kernel:
             if emit and silence >= KEEPALIVE_SECONDS:
                 silence = 0
                 await emit({"type": "keepalive"})
+
+
+def parent(message):
+    return message["parent_header"].get("msg_id")

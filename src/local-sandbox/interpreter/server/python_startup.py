@@ -44,6 +44,7 @@ def _holdfast_startup():
         formatters["application/json"].for_type(kind, as_json)
 
     from IPython.core.formatters import BaseFormatter
+    from IPython.display import display
     from traitlets import ObjectName
 
     class Data(BaseFormatter):
@@ -79,6 +80,17 @@ def _holdfast_startup():
         shell.display_formatter.active_types = [*shell.display_formatter.active_types, formatter.format_type]
     # E2B's `text` is never shortened.
     formatters["text/plain"].max_seq_length = 0
+    from PIL import Image
+
+    save = Image.Image.save
+
+    # As in E2B's template, a picture that is saved to a file is shown too.
+    def save_and_show(image, file, *arguments, **options):
+        if isinstance(file, str):
+            display(image)
+        return save(image, file, *arguments, **options)
+
+    Image.Image.save = save_and_show
     object.__setattr__(shell, "holdfast_set_variables", set_variables)
     object.__setattr__(shell, "holdfast_restore_variables", restore_variables)
 

@@ -33,13 +33,21 @@ def event(message):
         case "display_data":
             return result(content["data"], False)
         case "error":
-            return {
-                "type": "error",
-                "name": content["ename"],
-                "value": content["evalue"],
-                "traceback": _COLOURS.sub("", "\n".join(content["traceback"])),
-            }
+            return failure(content)
     return None
+
+
+def failure(content):
+    name, value, traceback = content["ename"], content["evalue"], content["traceback"]
+    if (value, traceback) == ("Execution failed", []):
+        # All that Deno says of code that it can't parse.
+        name, value = "SyntaxError", "the code can't be parsed"
+    return {
+        "type": "error",
+        "name": name,
+        "value": value,
+        "traceback": _COLOURS.sub("", "\n".join(traceback)),
+    }
 
 
 def result(bundle, is_main):
