@@ -1,12 +1,14 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { Client, type Connection } from '@temporalio/client'
-import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js'
+import proto, { type temporal } from '@temporalio/proto'
 import { Runtime, Worker } from '@temporalio/worker'
 import { createLogger, temporalLogger } from '../../src/runtime/logger.ts'
 import { workflowBundle } from '../../src/runtime/workflow-bundle.ts'
 
-type History = ReturnType<typeof historyFromJSON>
+const { History } = proto.temporal.api.history.v1
+type History = temporal.api.history.v1.IHistory
 
 export interface NamedHistory {
   workflowId: string
@@ -33,23 +35,30 @@ export async function fetchHistories(connection: Connection, ids: string[]): Pro
   )
 }
 
-/** Writes histories as JSON, without the names of the machines that made them. */
+/** Writes histories, as protobuf, without the names of the machines that made them. */
 export async function saveHistories(folder: string, histories: NamedHistory[]): Promise<void> {
   await mkdir(folder, { recursive: true })
   for (const { workflowId, history } of histories) {
-    const text = JSON.stringify(historyToJSON(history), (key, value: unknown) =>
-      key === 'identity' ? 'worker' : value,
-    )
-    await writeFile(join(folder, `${workflowId.replaceAll(/[^\w-]/g, '_')}.json`), `${text}\n`)
+    nameless(history)
+    const file = join(folder, `${workflowId.replaceAll(/[^\w-]/g, '_')}.binpb.gz`)
+    await writeFile(file, gzipSync(History.encode(history).finish()))
   }
 }
 
 export async function readHistories(folder: string): Promise<NamedHistory[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort()
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.binpb.gz')).sort()
   return Promise.all(
     files.map(async (file) => ({
-      workflowId: file.slice(0, -'.json'.length),
-      history: historyFromJSON(JSON.parse(await readFile(join(folder, file), 'utf8'))),
+      workflowId: file.slice(0, -'.binpb.gz'.length),
+      history: History.decode(gunzipSync(await readFile(join(folder, file)))),
     })),
   )
+}
+
+function nameless(value: unknown): void {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  const object = value as Record<string, unknown>
+  for (const key of Object.keys(object))
+    if (key === 'identity') object[key] = 'worker'
+    else nameless(object[key])
 }
