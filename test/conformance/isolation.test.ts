@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Sandbox } from 'e2b'
@@ -45,7 +46,8 @@ async function attempt(command: string): Promise<{ code: number; output: string 
 describe("the host's files", () => {
   test.each([
     ['shadow', () => '/etc/shadow'],
-    ["the user's home", () => homedir()],
+    // A sandbox has a /root of its own, which is empty.
+    ["what is in the user's home", () => join(homedir(), readdirSync(homedir())[0]!)],
     ['a world-readable file', () => join(folder, 'host-file')],
     ["the server's key", () => join(server.dataDir, 'api-key')],
     ["the server's records", () => join(server.dataDir, 'records')],
