@@ -22,11 +22,13 @@ class Command {
   readonly #count = `${home}/${this.#id}.count`
   readonly #go = `${home}/${this.#id}.go`
   #followers: Attachment[] = []
+  #launched = false
 
   attach(): Attachment {
     const script = `echo ran >>"${this.#count}"; echo begun; until [ -e "${this.#go}" ]; do sleep 0.01; done; echo done; exit 7`
     const attachment = attach(home, { commandId: this.#id, script })
     this.#followers.push(attachment)
+    this.#launched = true
     return attachment
   }
 
@@ -39,6 +41,13 @@ class Command {
 
   finish(): Promise<void> {
     return writeFile(this.#go, '')
+  }
+
+  /** Leaves nothing behind that still writes: the supervisor's last act is the record that a follower waits for. */
+  async end(): Promise<void> {
+    await this.finish()
+    if (this.#launched) await this.attach().trailer
+    await this.loseFollowers()
   }
 
   /** The supervisor and its command die, as in a sandbox that ran out of memory. */
@@ -115,8 +124,7 @@ test(
         try {
           await fc.asyncModelRun(() => ({ model: { state: 'unlaunched' } as Model, real: command }), commands)
         } finally {
-          await command.finish()
-          await command.loseFollowers()
+          await command.end()
         }
       }),
       { numRuns: 30 },
