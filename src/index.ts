@@ -18,7 +18,7 @@ export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'
 export {
   agentJobJsonSchema,
   agentJobSpec,
-  secret,
   type AgentJobInput,
   type AgentJobSpec,
 } from './contract/spec.ts'
+export { secret } from './contract/fields.ts'

@@ -1,27 +1,93 @@
 import type { CommandResult } from '../contract/job.ts'
-import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
-import { runDurably } from './lib/durable-command.ts'
-import type { SandboxTarget } from './lib/target.ts'
+import { outputText } from '../contract/output.ts'
+import type { CommandInfo, CommandOutcome } from '../contract/operations/results.ts'
+import { followCommand, runDurably, startDurably } from './lib/durable-command.ts'
+import { failure } from './lib/failures.ts'
+import type { Family } from './lib/operation.ts'
+import { cancelCommand, commandFolder, listCommand, runnerHome } from './lib/runner.ts'
 
-export interface RunCommandInput extends SandboxTarget {
-  /** Names the command within the job: another activity with the same key attaches to it. */
-  key: string
-  script: string
-  /** A folder of the repository. */
-  cwd?: string | undefined
-  envs?: Record<string, string>
-  timeoutMs: number
-}
-
-export const commandActivities = (deps: ActivityDeps) => ({
+/** Commands run through the runner in the sandbox, so that they outlive whoever started them. */
+export const commandOperations = {
   /**
-   * Runs a command line in the repository as a durable command. Its exit code is data. A second attempt attaches to the
-   * running command, or finds its exit record; it never runs it again.
+   * E2B's `commands.run`. A second run attaches to the running command, or finds its exit record.
    *
-   * @throws `OutcomeUnknown`, `SandboxGone`, `SandboxUnreachable`
+   * @throws `OutcomeUnknown` where the command began and its end was not recorded
    */
-  async runCommand(input: RunCommandInput): Promise<CommandResult> {
-    const { cwd, ...command } = input
-    return runDurably(deps, { ...command, cwd: cwd ? `${REPOSITORY}/${cwd}` : REPOSITORY })
+  'commands.run': async (use, { cmd, cwd = '.', concurrent: _, ...line }) =>
+    outcome(await runDurably(use.deps, use.command({ script: cmd, cwd, ...line }))),
+
+  /** E2B's `commands.run` with `background`. A second run finds the command started. */
+  'commands.start': (use, { cmd, cwd = '.', ...line }) =>
+    startDurably(use.deps, use.command({ script: cmd, cwd, ...line })),
+
+  /** E2B's `commands.connect` and `wait`. A second run attaches again. @throws `TimedOut` where it still runs */
+  'commands.wait': async (use, { commandId, user, timeoutMs }) => {
+    const line = use.command({ script: `command ${commandId}`, cwd: '.', user, timeoutMs: 0 })
+    return outcome(await followCommand(use.deps, { ...line, mode: 'attach', commandId, waitMs: timeoutMs }))
   },
+
+  /** E2B's `commands.list`, and the durable commands that run. Reads only. */
+  'commands.list': (use, { user }) =>
+    use.sdk(async (sandbox) => {
+      const { stdout } = await sandbox.commands.run(listCommand(runnerHome(user)), { ...(user && { user }) })
+      const others = await sandbox.commands.list()
+      const own = others.filter(({ args }) => !args.some((arg) => arg.includes('/.holdfast/commands')))
+      return {
+        commands: [
+          ...parseList(stdout),
+          ...own.map(({ pid, cmd, args }) => ({ pid, cmd: [cmd, ...args].join(' ').slice(0, 1000) })),
+        ],
+      }
+    }),
+
+  /** E2B's `commands.kill`, with a grace. A second run finds it ended. */
+  'commands.kill': (use, { commandId, user, graceMs }) =>
+    use.sdk(async (sandbox) => {
+      const { stdout } = await sandbox.commands.run(cancelCommand(runnerHome(user), commandId, graceMs), {
+        timeoutMs: 0,
+        ...(user && { user }),
+      })
+      return { killed: stdout.includes('killed') }
+    }),
+
+  /** E2B's `commands.sendStdin`. A second run finds it sent, by its key. */
+  'commands.sendStdin': async (use, { commandId, user, data }) => {
+    const folder = commandFolder(runnerHome(user), commandId)
+    const script = '[ ! -e "$HOLDFAST_FOLDER/exit" ] && printf %s "$HOLDFAST_DATA" >"$HOLDFAST_FOLDER/stdin"'
+    const envs = { HOLDFAST_FOLDER: folder, HOLDFAST_DATA: data }
+    const { exitCode } = await runDurably(
+      use.deps,
+      use.command({ script, cwd: '.', envs, user, timeoutMs: 30_000 }),
+    )
+    if (exitCode !== 0)
+      throw failure('SandboxInvalidArgument', `commandId: ${commandId} reads no input, or has ended`)
+  },
+
+  /** E2B's `commands.closeStdin`. A second run finds it closed. */
+  'commands.closeStdin': async (use, { commandId, user }) => {
+    const folder = commandFolder(runnerHome(user), commandId)
+    const script = 'read -r holder <"$HOLDFAST_FOLDER/holder" && { kill "$holder" 2>/dev/null || :; }'
+    const envs = { HOLDFAST_FOLDER: folder }
+    const command = use.command({ script, cwd: '.', envs, user, timeoutMs: 30_000, repeatable: true })
+    const { exitCode } = await runDurably(use.deps, command)
+    if (exitCode !== 0) throw failure('SandboxInvalidArgument', `commandId: ${commandId} has no input`)
+  },
+} satisfies Family<'commands'>
+
+const outcome = ({ stdout, stderr, ...result }: CommandResult): CommandOutcome => ({
+  ...result,
+  stdout: outputText(stdout),
+  stderr: outputText(stderr),
+  stdoutBytes: stdout.bytes,
+  stderrBytes: stderr.bytes,
 })
+
+/** Lines of id, pid and the command in base64. */
+const parseList = (text: string): CommandInfo[] =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [commandId = '', pid, cmd = ''] = line.split(' ')
+      return { commandId, pid: Number(pid), cmd: Buffer.from(cmd, 'base64').toString('utf8').trim() }
+    })

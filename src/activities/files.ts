@@ -1,95 +1,105 @@
-import type { CommandResult } from '../contract/job.ts'
-import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
-import { runDurably } from './lib/durable-command.ts'
-import { mapped } from './lib/e2b.ts'
+import { MAX_FILE_BYTES } from '../contract/operations/files.ts'
+import type { FileEvent, FileInfo } from '../contract/operations/results.ts'
+import type { EntryInfo } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
-import { RUNNER_HOME } from './lib/runner.ts'
-import type { SandboxTarget } from './lib/target.ts'
+import type { Family } from './lib/operation.ts'
+import { watchDirectory } from './lib/watch.ts'
 
-export interface WriteFileInput extends SandboxTarget {
-  path: string
-  content: string
-  executable?: boolean | undefined
-}
+/** Files of the sandbox through E2B's `files`. All but the watch find what an earlier run did, and do it no harm. */
+export const fileOperations = {
+  /** `files.read`. Reads only. @throws `FileNotFound`; `TooLarge` above 1 MiB */
+  'files.read': (use, { path, encoding, user }) =>
+    use.sdk(async (sandbox) => {
+      const { size } = await sandbox.files.getInfo(path, by(user))
+      if (size > MAX_FILE_BYTES) throw failure('TooLarge', `${path} has ${size} bytes`)
+      if (encoding === 'utf8')
+        return { content: use.deps.secrets.redact(await sandbox.files.read(path, by(user))) }
+      const bytes = await sandbox.files.read(path, { ...by(user), format: 'bytes' })
+      return { content: Buffer.from(bytes).toString('base64') }
+    }),
 
-export interface ApplyPatchInput extends SandboxTarget {
-  patch: string
-  /** Names the patch's file in the sandbox; the same for every attempt. */
-  patchId: string
-}
+  /** `files.write`. A second run writes the same again. @throws `SandboxNoSpace` */
+  'files.write': (use, { path, content, encoding, user }) =>
+    use.sdk(async (sandbox) => {
+      const written = await sandbox.files.write(path, dataOf(content, encoding), by(user))
+      return { path: written.path }
+    }),
 
-/** A path that a symbolic link in the repository leads out of it would write elsewhere. */
-const INSIDE = `case "$(realpath -m -- "$HOLDFAST_PATH")" in "$PWD"/.git|"$PWD"/.git/*) exit 1;; "$PWD"/*) ;; *) exit 1;; esac`
+  /** `files.writeFiles`. A second run writes the same again. */
+  'files.writeFiles': (use, { files, user }) =>
+    use.sdk(async (sandbox) => {
+      const entries = files.map(({ path, content, encoding }) => ({ path, data: dataOf(content, encoding) }))
+      const written = await sandbox.files.writeFiles(entries, by(user))
+      return { paths: written.map(({ path }) => path) }
+    }),
 
-export const fileActivities = (deps: ActivityDeps) => ({
-  /**
-   * Writes a file of the repository, through E2B's `files.write`, then puts it in place. A second attempt writes the same again.
-   *
-   * @throws `StepFailed` where a link leads the path out of the repository
-   */
-  async writeFile(input: WriteFileInput): Promise<CommandResult> {
-    const name = Buffer.from(input.path).toString('base64url').slice(-100)
-    const result = await runStaged(deps, input, {
-      name,
-      content: input.content,
-      envs: { HOLDFAST_PATH: input.path },
-      script: `${INSIDE}
-mkdir -p -- "$(dirname -- "$HOLDFAST_PATH")" && cat -- "$HOLDFAST_STAGED" >"$HOLDFAST_PATH"${input.executable ? ' && chmod +x -- "$HOLDFAST_PATH"' : ''}`,
-    })
-    if (result.exitCode !== 0)
-      throw failure(
-        'StepFailed',
-        `can't write ${input.path}: a link leads it out of the repository, or it is a folder`,
-        {
-          output: result.stderr.head,
-        },
+  /** `files.list`. Reads only. */
+  'files.list': (use, { path, depth, limit, user }) =>
+    use.sdk(async (sandbox) => {
+      const entries = await sandbox.files.list(path, { depth, ...by(user) })
+      return { entries: entries.slice(0, limit).map(fileInfo), truncated: entries.length > limit }
+    }),
+
+  /** `files.makeDir`. A second run finds it made, and says `created: false`. */
+  'files.makeDir': (use, { path, user }) =>
+    use.sdk(async (sandbox) => ({ created: await sandbox.files.makeDir(path, by(user)) })),
+
+  /** `files.remove`, of a folder with all in it. A second run finds nothing, which is success. */
+  'files.remove': (use, { path, user }) => use.sdk((sandbox) => sandbox.files.remove(path, by(user))),
+
+  /** `files.rename`. A second run finds the old path gone and the new one there, which is success. */
+  'files.rename': (use, { oldPath, newPath, user }) =>
+    use.sdk(async (sandbox) => {
+      const moved = use.again && !(await sandbox.files.exists(oldPath, by(user)))
+      return fileInfo(
+        moved
+          ? await sandbox.files.getInfo(newPath, by(user))
+          : await sandbox.files.rename(oldPath, newPath, by(user)),
       )
-    return result
-  },
+    }),
 
-  /**
-   * Applies a unified diff with `git apply`. A second attempt, or a second application, finds it applied, which is success.
-   *
-   * @throws `PatchRejected` with git's message
-   */
-  async applyPatch(input: ApplyPatchInput): Promise<CommandResult> {
-    const result = await runStaged(deps, input, {
-      name: `${input.patchId}.patch`,
-      content: input.patch.endsWith('\n') ? input.patch : `${input.patch}\n`,
-      envs: { LC_ALL: 'C' },
-      script: `git apply --reverse --check "$HOLDFAST_STAGED" 2>/dev/null && { echo 'already applied'; exit 0; }
-git apply --whitespace=nowarn "$HOLDFAST_STAGED" && git apply --numstat "$HOLDFAST_STAGED"`,
-    })
-    if (result.exitCode !== 0)
-      throw failure('PatchRejected', `git does not apply the patch: ${result.stderr.head.split('\n')[0]}`, {
-        output: result.stderr.head,
-      })
-    return result
-  },
+  /** `files.exists`. Reads only. */
+  'files.exists': (use, { path, user }) =>
+    use.sdk(async (sandbox) => ({ exists: await sandbox.files.exists(path, by(user)) })),
+
+  /** `files.getInfo`. Reads only. @throws `FileNotFound` */
+  'files.getInfo': (use, { path, user }) =>
+    use.sdk(async (sandbox) => fileInfo(await sandbox.files.getInfo(path, by(user)))),
+
+  /** `files.watchDir` for a time. A second run watches for what is left of it; what happened in between it doesn't know. */
+  'files.watchDir': (use, { path, recursive, timeoutMs, maxEvents, user }) =>
+    use.sdk((sandbox) =>
+      watchDirectory(
+        (onEvent, onExit) =>
+          sandbox.files.watchDir(
+            path,
+            (event) => onEvent({ name: event.name, type: event.type as FileEvent['type'] }),
+            {
+              recursive,
+              timeoutMs: 0,
+              onExit,
+              ...by(user),
+            },
+          ),
+        { timeoutMs, maxEvents },
+      ),
+    ),
+} satisfies Family<'files'>
+
+const by = (user: string | undefined): { user?: string } => (user ? { user } : {})
+
+const dataOf = (content: string, encoding: 'utf8' | 'base64'): string | ArrayBuffer =>
+  encoding === 'utf8' ? content : new Uint8Array(Buffer.from(content, 'base64')).buffer
+
+const fileInfo = (entry: EntryInfo): FileInfo => ({
+  name: entry.name,
+  path: entry.path,
+  type: entry.type === 'dir' ? 'dir' : 'file',
+  size: entry.size,
+  mode: entry.mode,
+  permissions: entry.permissions,
+  owner: entry.owner,
+  group: entry.group,
+  ...(entry.modifiedTime && { modifiedAt: entry.modifiedTime.getTime() }),
+  ...(entry.symlinkTarget && { symlinkTarget: entry.symlinkTarget }),
 })
-
-/** Puts a file beside the repository and runs a script there, with the file's path in `HOLDFAST_STAGED`. May be repeated. */
-async function runStaged(
-  deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs, sentinels }: SandboxTarget,
-  {
-    name,
-    content,
-    envs,
-    script,
-  }: { name: string; content: string; envs: Record<string, string>; script: string },
-): Promise<CommandResult> {
-  const sandbox = await deps.e2b.connect(sandboxId, sandboxTimeoutMs)
-  const staged = `${RUNNER_HOME}/staged/${name}`
-  await mapped(() => sandbox.files.write(staged, content))
-  return runDurably(deps, {
-    sandboxId,
-    sandboxTimeoutMs,
-    sentinels,
-    script,
-    cwd: REPOSITORY,
-    envs: { ...envs, HOLDFAST_STAGED: staged },
-    timeoutMs: 60_000,
-    repeatable: true,
-  })
-}

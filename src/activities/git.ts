@@ -1,176 +1,227 @@
-import type { DiffSummary } from '../contract/job.ts'
-import type { AgentJobSpec } from '../contract/spec.ts'
-import { mapped } from './lib/e2b.ts'
-import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
+import type { ParsedInput } from '../contract/operations/inputs.ts'
+import { outputText } from '../contract/output.ts'
 import { failure } from './lib/failures.ts'
-import { RUNNER_HOME } from './lib/runner.ts'
-import { runGit } from './lib/git-command.ts'
-import { OURS, PUSH, TREE, WRITE_SENTINEL } from './lib/git-scripts.ts'
-import type { SandboxTarget } from './lib/target.ts'
+import { type Remote, runGit } from './lib/git-command.ts'
+import { parseGitStatus } from './lib/git-status.ts'
+import type { Family, Use } from './lib/operation.ts'
 
-export interface CloneInput extends SandboxTarget {
-  repo: AgentJobSpec['repo']
-  branch: string
-  /** Whether the branch may be on the remote already. */
-  mayExist: boolean
-  newSentinel: string
-}
-
-export interface CommitInput extends SandboxTarget {
-  baseCommit: string
-  message: string
-  author: { name: string; email: string }
-  /** Value of the trailer `Holdfast-Job`, by which the commit is found again. */
-  trailer: string
-}
-
-export interface PushInput extends SandboxTarget {
-  repo: AgentJobSpec['repo']
-  branch: string
-  commit: string
-  baseCommit: string
-  /** By which work that is on the remote's branch already is known as ours. */
-  trailer: string
-  onConflict: 'fail' | 'rebase'
-  /** Who a rebased commit is by. */
-  author: { name: string; email: string }
-}
-
-const MAX_DIFF_BYTES = 200 * 1024
-
-export const gitActivities = (deps: ActivityDeps) => ({
-  /**
-   * `git clone` of the base, then the job's branch. A second attempt finds the finished clone, or starts over.
-   *
-   * @throws `RepositoryNotFound`, `GitAuthenticationFailed`, `BaseNotFound`, `BranchExists`, `GitHostUnreachable`
-   */
-  async cloneRepository(input: CloneInput): Promise<{ baseCommit: string }> {
-    const { url, base, depth } = input.repo
-    const result = await runGit(deps, input, {
-      cwd: '/home/user',
-      remote: input.repo,
-      timeoutMs: 60 * 60_000,
-      accept: [3],
+/**
+ * Git in the sandbox, as durable commands: E2B's own `git` module is deprecated. Those that talk to a remote find what an
+ * earlier run has done; the others run once, and end as `OutcomeUnknown` where that can't be known.
+ *
+ * Every one throws the git failures of the closed list, by git's message.
+ */
+export const gitOperations = {
+  /** `git clone`. A second run finds its finished clone by the key in it, or starts over. */
+  'git.clone': async (use, { url, path, branch, depth, auth, user, timeoutMs, ...options }) => {
+    const { stdout } = await git(use, {
+      cwd: '.',
+      user,
+      timeoutMs,
+      remote: { url, auth },
       envs: {
         URL: url,
-        BASE: base,
-        BRANCH: input.branch,
-        MAY_EXIST: String(input.mayExist),
-        REPOSITORY,
-        SENTINEL: input.newSentinel,
+        DIR: path ?? nameOf(url),
+        BRANCH: branch ?? '',
+        DEPTH: String(depth ?? ''),
+        KEY: use.key.key ?? '',
+        STORED_URL: auth && options.dangerouslyStoreCredentials ? withCredentials(use, url, auth) : '',
       },
-      script: `if [ ! -d "$REPOSITORY" ]; then
-  rm -rf "$REPOSITORY.partial"
-  git clone --progress --single-branch --branch "$BASE" ${depth ? `--depth ${depth}` : ''} -- "$URL" "$REPOSITORY.partial"
-  cd "$REPOSITORY.partial"
-  [ "$MAY_EXIST" = true ] || [ -z "$(git ls-remote --heads origin "refs/heads/$BRANCH")" ] || exit 3
-  git checkout --quiet -b "$BRANCH"
-  mv "$REPOSITORY.partial" "$REPOSITORY"
-fi
-${WRITE_SENTINEL}
-git -C "$REPOSITORY" rev-parse "origin/$BASE"`,
+      script: CLONE,
     })
-    if (result.exitCode === 3)
-      throw failure('BranchExists', `the remote has a branch named ${input.branch} already`)
-    return { baseCommit: result.stdout.head.trim() }
+    const [where = '', commit = ''] = stdout.head.trim().split('\n').slice(-2)
+    return { path: where, commit }
   },
 
-  /**
-   * All that differs from the base, new files too. Reads only; a second attempt reads again. The diff's text is cut at
-   * 200 KB.
-   */
-  async readDiff(input: SandboxTarget & { baseCommit: string }): Promise<DiffSummary> {
-    const file = `${RUNNER_HOME}/diff`
-    const result = await runGit(deps, input, {
-      envs: { BASE: input.baseCommit, FILE: file, LIMIT: String(MAX_DIFF_BYTES) },
-      script: `${TREE}
-git diff --no-ext-diff --no-textconv "$BASE" "$tree" >"$FILE.all"
-stat -c %s "$FILE.all"
-head -c "$LIMIT" "$FILE.all" >"$FILE"; rm -f "$FILE.all"
-git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
+  /** `git config` of user.name and user.email. A second run writes the same again. */
+  'git.configureUser': async (use, { name, email, path, user }) => {
+    await git(use, {
+      cwd: path ?? '.',
+      user,
+      envs: { NAME: name, EMAIL: email, LEVEL: path ? '--local' : '--global' },
+      script: 'git config "$LEVEL" user.name "$NAME"; git config "$LEVEL" user.email "$EMAIL"',
     })
-    const [bytes = '0', counts = ''] = result.stdout.head.trim().split('\n')
-    const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const text = deps.secrets.redact(await mapped(() => sandbox.files.read(file)))
-    return { ...parseShortstat(counts), text, truncated: Number(bytes) > MAX_DIFF_BYTES }
   },
 
-  /**
-   * Commits everything on the job's branch. A second attempt finds the commit by its trailer.
-   *
-   * @throws `NothingToCommit`
-   */
-  async commitWork(input: CommitInput): Promise<{ commit: string }> {
-    const { name, email } = input.author
-    const result = await runGit(deps, input, {
+  /** `git checkout -b`. Runs once. */
+  'git.createBranch': async (use, { path, branch, user }) => {
+    const script = 'git checkout --quiet -b "$BRANCH"'
+    await git(use, { cwd: path, user, hooks: true, envs: { BRANCH: branch }, script, repeatable: false })
+  },
+
+  /** `git checkout`. A second run finds it checked out. */
+  'git.checkout': async (use, { path, branch, user }) => {
+    const script = 'git checkout --quiet "$BRANCH" --'
+    await git(use, { cwd: path, user, hooks: true, envs: { BRANCH: branch }, script })
+  },
+
+  /** `git add`, of all or of the files named. A second run adds nothing more. */
+  'git.add': async (use, { path, files, user }) => {
+    const list = files?.map((file) => `${file}\0`).join('') ?? ''
+    await git(use, {
+      cwd: path,
+      user,
+      envs: { FILES: Buffer.from(list).toString('base64') },
+      script: files
+        ? 'printf %s "$FILES" | base64 -d | git --literal-pathspecs add --pathspec-from-file=- --pathspec-file-nul'
+        : 'git add --all',
+    })
+  },
+
+  /** `git commit` of what is staged. Runs once. @throws `NothingToCommit` */
+  'git.commit': async (use, { path, message, author, allowEmpty, user }) => {
+    const { exitCode, stdout } = await git(use, {
+      cwd: path,
+      user,
       accept: [3],
-      envs: {
-        BASE: input.baseCommit,
-        MESSAGE: input.message,
-        TRAILER: input.trailer,
-        GIT_AUTHOR_NAME: name,
-        GIT_AUTHOR_EMAIL: email,
-        GIT_COMMITTER_NAME: name,
-        GIT_COMMITTER_EMAIL: email,
-      },
-      script: `${OURS}
-ours HEAD | grep . && exit 0
-git add -A
-if git diff --cached --quiet; then
-  [ "$(git rev-parse 'HEAD^{tree}')" != "$(git rev-parse "$BASE^{tree}")" ] || exit 3
-fi
-printf %s "$MESSAGE" | git commit --quiet --allow-empty --no-verify --cleanup=whitespace --trailer "Holdfast-Job: $TRAILER" -F -
+      repeatable: false,
+      hooks: true,
+      envs: { MESSAGE: message, ALLOW_EMPTY: String(allowEmpty), ...(author && authorOf(author)) },
+      script: `[ "$ALLOW_EMPTY" = true ] || ! git diff --cached --quiet || exit 3
+printf %s "$MESSAGE" | git commit --quiet --allow-empty --cleanup=whitespace -F -
 git rev-parse HEAD`,
     })
-    if (result.exitCode === 3) throw failure('NothingToCommit', 'the repository is as the base is')
-    return { commit: result.stdout.head.trim() }
+    if (exitCode === 3) throw failure('NothingToCommit', 'nothing is staged')
+    return { commit: stdout.head.trim() }
+  },
+
+  /** `git push`. A second run finds it pushed. */
+  'git.push': async (use, { path, remote, branch, setUpstream, auth, user, timeoutMs }) => {
+    const { stdout } = await git(use, {
+      cwd: path,
+      user,
+      timeoutMs,
+      remote: await remoteOf(use, { path, remote, auth, user }),
+      envs: { REMOTE: remote, BRANCH: branch ?? '', UPSTREAM: String(setUpstream) },
+      script: `${CURRENT}
+set -- "$REMOTE" "refs/heads/$branch:refs/heads/$branch"
+[ "$UPSTREAM" != true ] || set -- --set-upstream "$@"
+git push --porcelain "$@" >&2
+printf '%s\\n' "$branch"; git rev-parse "refs/heads/$branch"`,
+    })
+    const [pushed = '', commit = ''] = stdout.head.trim().split('\n')
+    return { branch: pushed, commit }
+  },
+
+  /** `git pull`, a merge where there is something to merge. A second run finds it up to date. */
+  'git.pull': async (use, { path, remote, branch, auth, user, timeoutMs }) => {
+    const { stdout } = await git(use, {
+      cwd: path,
+      user,
+      timeoutMs,
+      remote: await remoteOf(use, { path, remote, auth, user }),
+      envs: { REMOTE: remote, BRANCH: branch ?? '' },
+      script: `${CURRENT}
+git pull --quiet --no-rebase --no-edit "$REMOTE" "refs/heads/$branch" >&2
+git rev-parse HEAD`,
+    })
+    return { commit: stdout.head.trim() }
+  },
+
+  /** `git status`. Reads only. */
+  'git.status': async (use, { path, user }) => {
+    const script =
+      'git status --porcelain=v2 --branch -z | head -c 1000000 | base64 -w 0 >"$HOME/.holdfast/status"'
+    await git(use, { cwd: path, user, script: `mkdir -p "$HOME/.holdfast"; ${script}` })
+    const home = user === 'root' ? '/root' : `/home/${user ?? 'user'}`
+    const text = await use.sdk((sandbox) =>
+      sandbox.files.read(`${home}/.holdfast/status`, user ? { user } : {}),
+    )
+    return parseGitStatus(Buffer.from(text, 'base64').toString('utf8'))
+  },
+
+  /** `git branch`. Reads only. */
+  'git.branches': async (use, { path, user }) => {
+    const script = `git branch --format='%(HEAD)%(refname:short)'`
+    const { stdout } = await git(use, { cwd: path, user, script })
+    const lines = outputText(stdout).split('\n').filter(Boolean)
+    const current = lines.find((line) => line.startsWith('*'))?.slice(1)
+    return {
+      branches: lines.map((line) => line.slice(1)),
+      ...(current && !current.startsWith('(') && { currentBranch: current }),
+    }
   },
 
   /**
-   * Pushes the commit to a branch that must not exist yet, or hold this very commit: so a push whose reply was lost is
-   * found done. Where the branch has other work and the spec says so, the commit is rebased onto it; one that is there
-   * already is known by its trailer.
-   *
-   * @throws `PushNotFastForward`, `PushHookRejected`, `PushForbidden`, `GitAuthenticationFailed`, `GitHostUnreachable`
+   * E2B's method of this name: stores the credentials in the user's home, where all that runs there can read them. A second
+   * run stores the same again.
    */
-  async pushBranch(input: PushInput): Promise<{ remoteHead: string }> {
-    const { name, email } = input.author
-    const result = await runGit(deps, input, {
-      remote: input.repo,
-      timeoutMs: 60 * 60_000,
-      accept: [3],
+  'git.dangerouslyAuthenticate': async (use, { host, auth, user }) => {
+    const { protocol, host: name } = new URL(host)
+    await git(use, {
+      cwd: '.',
+      user,
       envs: {
-        URL: input.repo.url,
-        BRANCH: input.branch,
-        COMMIT: input.commit,
-        BASE: input.baseCommit,
-        TRAILER: input.trailer,
-        ON_CONFLICT: input.onConflict,
-        GIT_COMMITTER_NAME: name,
-        GIT_COMMITTER_EMAIL: email,
+        PROTOCOL: protocol.slice(0, -1),
+        HOST: name,
+        USERNAME: auth.username,
+        PASSWORD: use.deps.secrets.resolve(auth.secret),
       },
-      script: PUSH,
+      script: `git config --global credential.helper store
+printf 'protocol=%s\\nhost=%s\\nusername=%s\\npassword=%s\\n\\n' "$PROTOCOL" "$HOST" "$USERNAME" "$PASSWORD" |
+  git -c credential.helper=store credential approve`,
     })
-    const [commit = '', remoteHead = ''] = result.stdout.head.trim().split('\n')
-    if (result.exitCode === 3)
-      throw failure('PushNotFastForward', 'the work conflicts with what is on the branch now', {
-        output: result.stderr.head,
-      })
-    if (remoteHead !== commit)
-      throw failure(
-        'PushNotFastForward',
-        `after the push the branch is at ${remoteHead || 'nothing'}, not at ${commit}`,
-      )
-    return { remoteHead }
   },
+} satisfies Family<'git'>
+
+/** The clone is made beside its place and moved there whole; the key in it says whose it is. */
+const CLONE = `mark=.git/holdfast-clone
+if [ -z "$KEY" ] || [ "$(cat "$DIR/$mark" 2>/dev/null)" != "$KEY" ]; then
+  partial="$DIR.holdfast-partial"
+  rm -rf -- "$partial"
+  set --
+  [ -z "$BRANCH" ] || set -- --branch "$BRANCH" --single-branch
+  [ -z "$DEPTH" ] || set -- "$@" --depth "$DEPTH"
+  if [ -d "$DIR" ] && [ -n "$(ls -A "$DIR")" ]; then
+    echo "fatal: destination path '$DIR' already exists and is not an empty directory." >&2; exit 128
+  fi
+  git clone --quiet "$@" -- "$URL" "$partial"
+  [ -z "$STORED_URL" ] || git -C "$partial" remote set-url origin "$STORED_URL"
+  [ -z "$KEY" ] || echo "$KEY" >"$partial/$mark"
+  rmdir -- "$DIR" 2>/dev/null || :
+  mkdir -p -- "$(dirname -- "$DIR")"
+  mv -T -- "$partial" "$DIR"
+fi
+cd "$DIR"; pwd; git rev-parse HEAD`
+
+const CURRENT = 'branch=${BRANCH:-$(git symbolic-ref --quiet --short HEAD)}'
+
+type Script = Parameters<typeof runGit>[2]
+
+const git = (use: Use, script: Script) => runGit(use.deps, { ...use.target, ...use.key }, script)
+
+/** The URL of a named remote, for which the credentials answer; only asked for where there are any. */
+async function remoteOf(
+  use: Use,
+  { path, remote, auth, user }: Pick<ParsedInput<'git.push'>, 'path' | 'remote' | 'auth' | 'user'>,
+): Promise<Remote | undefined> {
+  if (!auth) return undefined
+  const url = await use.sdk(async (sandbox) => {
+    const options = { cwd: path, envs: { REMOTE: remote }, ...(user && { user }) }
+    const { stdout } = await sandbox.commands.run('git remote get-url -- "$REMOTE" || :', options)
+    return stdout.trim()
+  })
+  if (!URL.canParse(url)) throw failure('GitFailed', `there is no remote named ${remote} with a URL`)
+  return { url, auth }
+}
+
+function withCredentials(use: Use, url: string, { username, secret }: NonNullable<Remote['auth']>): string {
+  const stored = new URL(url)
+  stored.username = username
+  stored.password = use.deps.secrets.resolve(secret)
+  return stored.href
+}
+
+const authorOf = ({ name, email }: { name: string; email: string }): Record<string, string> => ({
+  GIT_AUTHOR_NAME: name,
+  GIT_AUTHOR_EMAIL: email,
+  GIT_COMMITTER_NAME: name,
+  GIT_COMMITTER_EMAIL: email,
 })
 
-/** Parses `git diff --shortstat`. */
-export function parseShortstat(line: string): { files: number; insertions: number; deletions: number } {
-  const count = (pattern: RegExp): number => Number(pattern.exec(line)?.[1] ?? 0)
-  return {
-    files: count(/(\d+) files? changed/),
-    insertions: count(/(\d+) insertion/),
-    deletions: count(/(\d+) deletion/),
-  }
-}
+/** The folder that `git clone` would choose. */
+const nameOf = (url: string): string =>
+  new URL(url).pathname
+    .split('/')
+    .findLast(Boolean)
+    ?.replace(/\.git$/, '') || 'repo'

@@ -1,16 +1,33 @@
-import { admissionActivities } from './admission.ts'
-import { checkpointActivities } from './checkpoints.ts'
-import { commandActivities } from './commands.ts'
-import { fileActivities } from './files.ts'
-import { gitActivities } from './git.ts'
+import { accountOperations } from './account.ts'
+import { codeOperations } from './code.ts'
+import { commandOperations } from './commands.ts'
+import { fileOperations } from './files.ts'
+import { gitOperations } from './git.ts'
+import { admissionActivities } from './job/admission.ts'
+import { checkpointActivities } from './job/checkpoints.ts'
+import { commandActivities } from './job/commands.ts'
+import { fileActivities } from './job/files.ts'
+import { gitActivities } from './job/git.ts'
 import type { ActivityDeps } from './lib/deps.ts'
+import { asActivities } from './lib/operation.ts'
+import { lifecycleActivities } from './lifecycle.ts'
+import { networkOperations } from './network.ts'
 import { reaperActivities } from './reaper.ts'
-import { sandboxActivities } from './sandbox.ts'
+import { sandboxOperations } from './sandbox.ts'
 
-/** Every activity of Holdfast, for a worker. */
+/** Every activity of Holdfast, for a worker: the operations by E2B's names, and what a job is made of. */
 export const createActivities = (deps: ActivityDeps) => ({
+  ...asActivities(deps, {
+    ...sandboxOperations,
+    ...commandOperations,
+    ...fileOperations,
+    ...gitOperations,
+    ...codeOperations,
+    ...networkOperations,
+    ...accountOperations,
+  }),
+  ...lifecycleActivities(deps),
   ...admissionActivities(deps),
-  ...sandboxActivities(deps),
   ...commandActivities(deps),
   ...fileActivities(deps),
   ...gitActivities(deps),

@@ -7,7 +7,7 @@ import {
   SANDBOX_METADATA,
   type SandboxRow,
 } from '../contract/sandboxes.ts'
-import { checkpointsOf } from './checkpoints.ts'
+import { deploymentFolder } from './lib/blobs/places.ts'
 import { textOfKeyWord } from './lib/blobs/store.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { SandboxInfo } from './lib/e2b.ts'
@@ -36,12 +36,12 @@ export const reaperActivities = (deps: ActivityDeps) => ({
 /** Checkpoints go with their job; those of a job that could not clean up any more go here. */
 async function pruneCheckpoints(deps: ActivityDeps, dryRun: boolean): Promise<number> {
   let pruned = 0
-  for (const folder of await deps.blobs.folders(checkpointsOf(deps))) {
+  for (const folder of await deps.blobs.folders(deploymentFolder(deps))) {
     const status = await deps.ownerStatus(textOfKeyWord(folder))
     heartbeat(pruned)
     if (status !== 'NOT_FOUND' && status !== 'TERMINATED') continue
     pruned++
-    if (!dryRun) await deps.blobs.deleteAll(`${checkpointsOf(deps)}${folder}/`)
+    if (!dryRun) await deps.blobs.deleteAll(`${deploymentFolder(deps)}${folder}/`)
   }
   return pruned
 }

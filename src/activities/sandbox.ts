@@ -1,83 +1,69 @@
-import { Context } from '@temporalio/activity'
 import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
-import type { AgentJobSpec } from '../contract/spec.ts'
-import type { ActivityDeps } from './lib/deps.ts'
-import type { Sandbox } from './lib/e2b.ts'
-import { failure } from './lib/failures.ts'
+import type { SandboxMetrics } from '../contract/operations/results.ts'
+import type { Family, Use } from './lib/operation.ts'
+import { sandboxDetails, snapshotOf } from './lib/details.ts'
 
-export interface CreateSandboxInput {
-  /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
-  allocationId: string
-  /** Whether an earlier activity of this allocation may have made it already. */
-  again: boolean
-  sandbox: AgentJobSpec['sandbox']
-}
+/** What is asked of a sandbox as a whole. Its life is in `lifecycle.ts`. */
+export const sandboxOperations = {
+  /** `getInfo`. Reads only, and leaves a paused sandbox paused. @throws `SandboxGone` */
+  'sandbox.getInfo': async (use) =>
+    sandboxDetails(await use.beating(() => use.deps.e2b.info(use.target.sandboxId))),
 
-export interface CreatedSandbox {
-  sandboxId: string
-  memoryMb: number
-}
+  /** `getMetrics`. Reads only. */
+  'sandbox.getMetrics': (use, { start, end }) =>
+    use.sdk(async (sandbox) => {
+      const metrics = await sandbox.getMetrics({
+        ...(start !== undefined && { start: new Date(start) }),
+        ...(end !== undefined && { end: new Date(end) }),
+      })
+      return {
+        metrics: metrics.map(
+          ({ timestamp, cpuUsedPct, cpuCount, memUsed, memTotal, diskUsed, diskTotal }): SandboxMetrics => ({
+            timestamp: timestamp.getTime(),
+            cpuUsedPct,
+            cpuCount,
+            memUsed,
+            memTotal,
+            diskUsed,
+            diskTotal,
+          }),
+        ),
+      }
+    }),
 
-export const sandboxActivities = (deps: ActivityDeps) => ({
-  /**
-   * `Sandbox.create`, adopting: any attempt but the first looks for a sandbox of this allocation and takes it, killing
-   * surplus ones.
-   *
-   * @throws `SandboxAuthenticationFailed`, `SandboxInvalidArgument`, and retryable ones
-   */
-  async createSandbox({ allocationId, again, sandbox }: CreateSandboxInput): Promise<CreatedSandbox> {
-    const { info } = Context.current()
-    const allocation = { [SANDBOX_METADATA.owner]: deps.owner, [SANDBOX_METADATA.allocation]: allocationId }
-    if (again || info.attempt > 1) {
-      const [adopted, ...surplus] = await deps.e2b.list(allocation)
-      for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
-      if (adopted) return { sandboxId: adopted.sandboxId, memoryMb: adopted.memoryMB }
+  /** `setTimeout`. A second run sets it again. */
+  'sandbox.setTimeout': (use, { timeoutMs }) => use.sdk((sandbox) => sandbox.setTimeout(timeoutMs)),
+
+  /** `createSnapshot`. A second run finds the snapshot by its name, where it was given one; otherwise it makes another. */
+  'sandbox.createSnapshot': async (use, { name }) => {
+    if (name && use.again) {
+      const { items } = await use.beating(() =>
+        use.deps.e2b.listSnapshots(use.target.sandboxId, { limit: 100 }),
+      )
+      const made = items.find(({ names }) => names.some((full) => full === name || full.endsWith(`/${name}`)))
+      if (made) return snapshotOf(made)
     }
-    const made: Sandbox = await deps.e2b.create({
-      template: sandbox.template,
-      timeoutMs: sandbox.timeout,
-      envs: sandbox.envs,
-      allowInternetAccess: sandbox.allowInternetAccess,
-      network: sandbox.network,
-      metadata: {
-        ...allocation,
-        [SANDBOX_METADATA.namespace]: deps.namespace,
-        [SANDBOX_METADATA.keep]: sandbox.keep,
-        [SANDBOX_METADATA.workflowId]: info.workflowExecution?.workflowId ?? '',
-        [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
-      },
-    })
-    const { memoryMB } = await deps.e2b.info(made.sandboxId)
-    return { sandboxId: made.sandboxId, memoryMb: memoryMB }
+    return use.sdk(async (sandbox) => snapshotOf(await sandbox.createSnapshot(name ? { name } : {})))
   },
 
-  /**
-   * `Sandbox.pause`. A second attempt finds it paused, which is success; E2B answers the same where the sandbox is changing
-   * its state in another way, so its state is looked at then. @throws `SandboxGone`, `SandboxBusy`
-   */
-  async pauseSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
-    if (await deps.e2b.pause(sandboxId)) return
-    const { state } = await deps.e2b.info(sandboxId)
-    if (state !== 'paused')
-      throw failure('SandboxBusy', `sandbox ${sandboxId} can't be paused now: it is ${state}`)
+  /** `fork`. The forks belong to the same workflow. A second run finds those that the first made. */
+  'sandbox.fork': async (use, { count, timeoutMs }) => {
+    const made = use.again ? await use.beating(() => forksOf(use)) : []
+    if (made.length >= count) return { sandboxIds: made }
+    const forks = await use.sdk((sandbox) => sandbox.fork({ count: count - made.length, timeoutMs }))
+    for (const fork of forks) if (fork instanceof Error) throw fork
+    return { sandboxIds: [...made, ...forks.map((fork) => (fork as { sandboxId: string }).sandboxId)] }
   },
+} satisfies Omit<Family<'sandbox'>, 'sandbox.list' | 'sandbox.listSnapshots' | 'sandbox.deleteSnapshot'>
 
-  /** `Sandbox.connect`, which resumes a paused sandbox and leaves a running one. @throws `SandboxGone` */
-  async resumeSandbox({ sandboxId, timeoutMs }: { sandboxId: string; timeoutMs: number }): Promise<void> {
-    await deps.e2b.connect(sandboxId, timeoutMs)
-  },
-
-  /** `Sandbox.kill`, of a running or paused sandbox. A second attempt finds nothing, which is success. */
-  async killSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
-    await deps.e2b.kill(sandboxId)
-  },
-
-  /** Kills whatever a create call that never answered may have left. */
-  async killAllocation({ allocationId }: { allocationId: string }): Promise<void> {
-    const found = await deps.e2b.list({
-      [SANDBOX_METADATA.owner]: deps.owner,
-      [SANDBOX_METADATA.allocation]: allocationId,
-    })
-    for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
-  },
-})
+/** A fork keeps the metadata of its source, the allocation too, and starts after it. */
+async function forksOf({ deps, target }: Use): Promise<string[]> {
+  const { metadata } = await deps.e2b.info(target.sandboxId)
+  const allocation = metadata[SANDBOX_METADATA.allocation]
+  if (!allocation) return []
+  const found = await deps.e2b.list({
+    [SANDBOX_METADATA.owner]: deps.owner,
+    [SANDBOX_METADATA.allocation]: allocation,
+  })
+  return found.map(({ sandboxId }) => sandboxId).filter((sandboxId) => sandboxId !== target.sandboxId)
+}

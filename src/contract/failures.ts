@@ -71,7 +71,13 @@ export const FAILURES = {
     remedy: "the sandbox's disk is full: use a template with a larger one",
   },
   SandboxAuthenticationFailed: { next: 'terminal', remedy: 'check E2B_API_KEY of the worker' },
-  SandboxInvalidArgument: { next: 'terminal', remedy: 'check the sandbox section of the spec' },
+  SandboxInvalidArgument: { next: 'terminal', remedy: 'correct what the message names' },
+  SandboxClosed: { next: 'terminal', remedy: 'the session was closed: open another one' },
+  FileNotFound: { next: 'terminal', remedy: 'check the path in the sandbox' },
+  TooLarge: {
+    next: 'terminal',
+    remedy: 'take it in parts; one operation carries at most 1 MiB through Temporal',
+  },
   // Checkpoints
   BlobMissing: {
     next: 'terminal',

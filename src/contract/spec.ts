@@ -1,70 +1,11 @@
-import ms from 'ms'
 import { z } from 'zod'
+import { checked, DAY, duration, envs, MINUTE, oneLine, secretRef, text, urlProblem } from './fields.ts'
 import { branchNameProblem, repositoryPathProblem } from './git-names.ts'
-
-const MINUTE = 60_000
-const DAY = 24 * 60 * MINUTE
-
-/** A time as people write it (`'20m'`, `'7d'`) or in milliseconds; milliseconds once parsed. */
-const duration = (max: number) =>
-  z
-    .union([z.number(), z.string().max(30)])
-    .transform((value, context) => {
-      const parsed = typeof value === 'number' ? value : ms(value as ms.StringValue)
-      if (Number.isSafeInteger(parsed) && parsed > 0 && parsed <= max) return parsed
-      context.addIssue({
-        code: 'custom',
-        message: `is not a time of at most ${ms(max, { long: true })}: write "90s", "20m", "7d", or milliseconds`,
-      })
-      return z.NEVER
-    })
-    .describe('A time: "90s", "20m", "7d", or milliseconds')
-
-/** A string for which `problem` finds nothing wrong. */
-const checked = (problem: (value: string) => string | undefined) =>
-  z.string().superRefine((value, context) => {
-    const found = problem(value)
-    if (found) context.addIssue({ code: 'custom', message: found })
-  })
-
-const urlProblem = (value: string): string | undefined => {
-  if (value.length > 2000) return 'is longer than 2,000 characters'
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  if (!url || !['https:', 'http:'].includes(url.protocol)) return 'is not an http or https URL'
-  if (url.username || url.password) return 'holds credentials: take them out and name a secret in repo.auth'
-  return undefined
-}
 
 /** E2B's `ALL_TRAFFIC`. */
 const ALL_TRAFFIC = '0.0.0.0/0'
 /** A host name, or a pattern of names, rather than an address or a range. */
 const isName = (rule: string): boolean => /[a-z]/i.test(rule) && !rule.includes(':')
-
-const oneLine = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'has a control character')
-const text = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((value) => !value.includes('\0'), 'has a NUL character')
-
-/** A reference to a secret; its value is resolved on the worker, in an activity, and never enters a history. */
-export const secretRef = z
-  .strictObject({
-    secret: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'is not a name like GIT_TOKEN'),
-  })
-  .describe('A secret by name; the worker holds its value')
-
-const envs = z
-  .record(
-    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not a name for an environment variable'),
-    text(8192),
-  )
-  .describe('Environment variables; no secrets, they would stand in the history')
 
 const command = {
   /** A command line for the sandbox's shell. */
@@ -218,7 +159,6 @@ export type Step = z.output<typeof stepSchema>
 export type SleepStep = z.output<typeof sleepStep>
 export type WaitStep = z.output<typeof waitStep>
 export type CommandStep = z.output<typeof runStep>
-export type SecretRef = z.output<typeof secretRef>
 
 /** What a reviewer may send with `requestChanges`. */
 export const changeRequest = z.strictObject({
@@ -227,9 +167,6 @@ export const changeRequest = z.strictObject({
   steps: stepsSchema.optional(),
 })
 export type ChangeRequestInput = z.input<typeof changeRequest>
-
-/** A reference to a secret of the worker, for a spec. */
-export const secret = (name: string): SecretRef => ({ secret: name })
 
 /** JSON Schema (draft 2020-12) of a spec as a caller writes it, for editors. */
 export const agentJobJsonSchema = (): object => z.toJSONSchema(agentJobSpec, { io: 'input' })

@@ -30,6 +30,8 @@ export function attach(
     nonce,
     cwd: home,
     timeoutMs: 60_000,
+    mode: 'run' as const,
+    stdin: false,
     repeatable: false,
     stdoutOffset: 0,
     stderrOffset: 0,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { gitFailureType, gitMessage } from '../../src/activities/lib/git-failures.ts'
-import { parseShortstat } from '../../src/activities/git.ts'
+import { parseShortstat } from '../../src/activities/job/git.ts'
 
 test.each([
   ["fatal: repository 'http://h/x.git/' not found", 'RepositoryNotFound'],

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { branchNameProblem, repositoryPathProblem } from '../../src/contract/git-names.ts'
 import { type FieldProblem, parse } from '../../src/contract/parse.ts'
-import { agentJobJsonSchema, agentJobSpec, type AgentJobInput, secret } from '../../src/contract/spec.ts'
+import { secret } from '../../src/contract/fields.ts'
+import { agentJobJsonSchema, agentJobSpec, type AgentJobInput } from '../../src/contract/spec.ts'
 
 const valid = (): AgentJobInput => ({
   id: 'bump-deps',

@@ -1,36 +1,45 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity'
 import { isFailureType } from '../../contract/failures.ts'
-import type { CommandHeartbeat, CommandResult } from '../../contract/job.ts'
+import type { CommandResult } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
-import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
+import type { Sandbox } from './e2b.ts'
 import { failure } from './failures.ts'
-import { attachCommand, CANNOT_START, cancelCommand, DIVERGED, RUNNER_HOME } from './runner.ts'
+import { type CommandLine, type Followed, Follower } from './follower.ts'
 import type { SandboxTarget } from './target.ts'
-import { type Trailer, TrailerReader } from './trailer.ts'
+import type { Trailer } from './trailer.ts'
 
-export interface DurableCommand extends SandboxTarget {
+/** A command to run, once for its key. */
+export interface DurableCommand extends CommandLine {
   /** Names the command within its run of the workflow, across activities; the activity's own id if left out. */
-  key?: string
-  script: string
-  cwd: string
-  envs?: Record<string, string>
-  /** ms after which the runner ends the command, with exit code 124. */
-  timeoutMs: number
-  /** Whether a failed or unknown run may be followed by another one. Only for commands that find what is done already. */
-  repeatable?: boolean
+  key?: string | undefined
+  /** Within which the key names the command, in place of the run: what outlives the run. */
+  scope?: string | undefined
 }
 
-const HEARTBEAT_MS = 2_000
-const CANCEL_GRACE_MS = 5_000
-const SILENCE_MS = 30_000
-
-/** The id of a durable command: the same for every attempt, another for every run of the workflow. */
-export function commandIdOf(info: { workflowId: string; runId: string; key: string }): string {
+/** The id of a durable command: the same for every attempt, another for every run of the workflow (or other scope). */
+export function commandIdOf(info: { workflowId: string; scope: string; key: string }): string {
   return createHash('sha256')
-    .update([info.workflowId, info.runId, info.key].join('\0'))
+    .update([info.workflowId, info.scope, info.key].join('\0'))
     .digest('hex')
     .slice(0, 24)
+}
+
+/** The id of the command of this activity. */
+export function currentCommandId({
+  key,
+  scope,
+}: {
+  key?: string | undefined
+  scope?: string | undefined
+}): string {
+  const { workflowExecution: execution, activityId } = Context.current().info
+  if (!execution) throw new Error('durable commands belong to activities of a workflow')
+  return commandIdOf({
+    workflowId: execution.workflowId,
+    scope: scope ?? execution.runId,
+    key: key ?? activityId,
+  })
 }
 
 /**
@@ -41,12 +50,24 @@ export function commandIdOf(info: { workflowId: string; runId: string; key: stri
  * was lost (the next attempt attaches again); CancelledFailure, with the partial result as its detail, after the command was ended.
  */
 export async function runDurably(deps: ActivityDeps, command: DurableCommand): Promise<CommandResult> {
-  const { info, cancellationSignal } = Context.current()
-  if (!info.workflowExecution) throw new Error('durable commands belong to activities of a workflow')
-  const commandId = commandIdOf({ ...info.workflowExecution, key: command.key ?? info.activityId })
-  const sandbox = await connectFirst(deps, command, info.attempt)
-  const follower = new Follower(deps, sandbox, command, commandId)
-  const trailer = await follower.follow(cancellationSignal)
+  return followCommand(deps, { ...command, mode: 'run', commandId: currentCommandId(command) })
+}
+
+/** Starts a command that goes on after the activity; its process group. A second attempt finds it started. */
+export async function startDurably(
+  deps: ActivityDeps,
+  command: DurableCommand,
+): Promise<{ commandId: string; pid: number }> {
+  const commandId = currentCommandId(command)
+  const trailer = await attachOnce(deps, { ...command, mode: 'start', commandId })
+  // One that has ended already has a trailer of its end; its process group is of the past.
+  return { commandId, pid: trailer.trailer.kind === 'running' ? trailer.trailer.pid : 0 }
+}
+
+/** Follows a command to its end; see `runDurably`. @throws `SandboxInvalidArgument` where there is no such command */
+export async function followCommand(deps: ActivityDeps, command: Followed): Promise<CommandResult> {
+  const { trailer, cancelled } = await attachOnce(deps, command)
+  if (trailer.kind === 'running') throw new Error('a command that is followed has ended')
   if (trailer.kind === 'unknown')
     throw failure(
       'OutcomeUnknown',
@@ -55,15 +76,26 @@ export async function runDurably(deps: ActivityDeps, command: DurableCommand): P
         output: deps.secrets.redact(trailer.stderr.head),
       },
     )
-  const result = redacted(deps, { commandId, ...trailer })
-  if (follower.cancelled) throw new CancelledFailure('the command was ended', [result])
+  const result = redacted(deps, { commandId: command.commandId, ...trailer })
+  if (cancelled) throw new CancelledFailure('the command was ended', [result])
   return result
+}
+
+async function attachOnce(
+  deps: ActivityDeps,
+  command: Followed,
+): Promise<{ trailer: Trailer; cancelled: boolean }> {
+  const { info, cancellationSignal } = Context.current()
+  const sandbox = await connectFirst(deps, command, info.attempt)
+  const follower = new Follower(deps, sandbox, command)
+  const trailer = await follower.follow(cancellationSignal)
+  return { trailer, cancelled: follower.cancelled }
 }
 
 /** A first attempt that doesn't get to the sandbox has begun nothing there, and says so. */
 async function connectFirst(
   deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs }: DurableCommand,
+  { sandboxId, sandboxTimeoutMs }: SandboxTarget,
   attempt: number,
 ): Promise<Sandbox> {
   try {
@@ -72,138 +104,6 @@ async function connectFirst(
     if (attempt > 1 || !(error instanceof ApplicationFailure) || !isFailureType(error.type)) throw error
     throw failure(error.type, error.message, { cause: error, began: false })
   }
-}
-
-/** One attachment to a command: its stream, the heartbeats, and what a cancellation does. */
-class Follower {
-  cancelled = false
-  readonly #context = Context.current()
-  readonly #deps: ActivityDeps
-  readonly #sandbox: Sandbox
-  readonly #command: DurableCommand
-  readonly #seen: CommandHeartbeat
-  #lastActivity = Date.now()
-  #extendedAt = Date.now()
-
-  constructor(deps: ActivityDeps, sandbox: Sandbox, command: DurableCommand, commandId: string) {
-    this.#deps = deps
-    this.#sandbox = sandbox
-    this.#command = command
-    const earlier = this.#context.info.heartbeatDetails as CommandHeartbeat | undefined
-    this.#seen =
-      earlier?.commandId === commandId
-        ? { ...earlier }
-        : { commandId, stdoutBytes: 0, stderrBytes: 0, recent: '' }
-  }
-
-  async follow(cancellation: AbortSignal): Promise<Trailer> {
-    const { script, cwd, timeoutMs, repeatable = false, sentinels } = this.#command
-    const nonce = randomUUID()
-    const reader = new TrailerReader(nonce, (text) => this.#see('stdoutBytes', text))
-    const line = attachCommand({
-      home: RUNNER_HOME,
-      commandId: this.#seen.commandId,
-      nonce,
-      script,
-      cwd,
-      timeoutMs,
-      repeatable,
-      sentinels,
-      stdoutOffset: this.#seen.stdoutBytes,
-      stderrOffset: this.#seen.stderrBytes,
-    })
-    const handle = await mapped(() =>
-      this.#sandbox.commands.run(line, {
-        background: true,
-        timeoutMs: 0,
-        envs: this.#command.envs ?? {},
-        onStdout: (text) => reader.push(text),
-        onStderr: (text) => this.#see('stderrBytes', text),
-      }),
-    )
-    const stop = new AbortController()
-    const beat = setInterval(() => void this.#beat(stop), HEARTBEAT_MS)
-    const onCancel = (): void => void this.#cancel(stop)
-    cancellation.addEventListener('abort', onCancel, { once: true })
-    if (cancellation.aborted) onCancel()
-    this.#heartbeat()
-    try {
-      await raceAbort(handle.wait(), stop.signal)
-    } catch (error) {
-      // The follower's own end is told by its trailer; without one the stream was lost, and the command goes on.
-      if (stop.signal.aborted) throw stop.signal.reason
-      if (!reader.end()) throw notStarted(handle, this.#context.info.attempt) ?? mapE2BError(error)
-    } finally {
-      clearInterval(beat)
-      cancellation.removeEventListener('abort', onCancel)
-      this.#heartbeat()
-      handle.disconnect().catch(() => undefined) // the stream is over, or lost: either way nothing is left to do
-    }
-    const trailer = reader.end()
-    if (!trailer)
-      throw failure('SandboxUnreachable', 'the stream of the command ended early; attaching again')
-    return trailer
-  }
-
-  #see(counter: 'stdoutBytes' | 'stderrBytes', text: string): void {
-    this.#lastActivity = Date.now()
-    // Bytes that aren't UTF-8 arrive as U+FFFD, of unknown width: stop counting, and let a later attempt show them again.
-    if (!this.#uncertain[counter] && text.includes('\uFFFD')) this.#uncertain[counter] = true
-    if (!this.#uncertain[counter]) this.#seen[counter] += Buffer.byteLength(text)
-    this.#seen.recent = (this.#seen.recent + text).slice(-4096)
-  }
-  readonly #uncertain = { stdoutBytes: false, stderrBytes: false }
-
-  #heartbeat(): void {
-    this.#context.heartbeat({ ...this.#seen, recent: this.#deps.secrets.redact(this.#seen.recent) })
-  }
-
-  async #beat(stop: AbortController): Promise<void> {
-    this.#heartbeat()
-    const { sandboxTimeoutMs } = this.#command
-    const silent = Date.now() - this.#lastActivity > SILENCE_MS
-    if (!silent && Date.now() - this.#extendedAt < sandboxTimeoutMs / 3) return
-    this.#lastActivity = this.#extendedAt = Date.now()
-    // Both a proof of life for a silent stream and the extension that keeps a working sandbox from pausing itself.
-    try {
-      await mapped(() => this.#sandbox.setTimeout(sandboxTimeoutMs))
-    } catch (error) {
-      stop.abort(error)
-    }
-  }
-
-  async #cancel(stop: AbortController): Promise<void> {
-    // Only a cancellation of the job may end its command. A worker that stops, or an attempt that Temporal has given up
-    // (another one may be attached by now), lets go of it.
-    if (!this.#context.cancellationDetails?.cancelRequested) {
-      stop.abort(
-        failure(
-          'WorkerStopping',
-          'this worker lets go of the command, which goes on; another one attaches to it',
-        ),
-      )
-      return
-    }
-    this.cancelled = true
-    try {
-      await mapped(() =>
-        this.#sandbox.commands.run(cancelCommand(RUNNER_HOME, this.#seen.commandId, CANCEL_GRACE_MS), {
-          timeoutMs: 0,
-        }),
-      )
-    } catch (error) {
-      stop.abort(error)
-    }
-  }
-}
-
-async function raceAbort(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const aborted = new Promise<never>((_, reject) => {
-    const fire = (): void => reject(signal.reason as Error)
-    if (signal.aborted) fire()
-    else signal.addEventListener('abort', fire, { once: true })
-  })
-  await Promise.race([work, aborted])
 }
 
 function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string }): CommandResult {
@@ -222,22 +122,6 @@ function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string })
     startedAt,
     finishedAt,
   }
-}
-
-/** Nothing was started: the sandbox isn't what it was, its disk is full, or its default user isn't E2B's. */
-function notStarted(
-  { exitCode, stderr }: { exitCode?: number | undefined; stderr: string },
-  attempt: number,
-): Error | undefined {
-  if (exitCode === DIVERGED)
-    return failure(
-      'SandboxDiverged',
-      'the sandbox came back without what was last saved',
-      attempt === 1 ? { began: false } : {},
-    )
-  if (exitCode !== CANNOT_START) return undefined
-  const message = stderr.trim().split('\n').at(0) ?? 'the runner can not write its folder'
-  return failure(/No space left/i.test(stderr) ? 'SandboxNoSpace' : 'SandboxInvalidArgument', message)
 }
 
 const firstLine = (script: string): string => script.trim().split('\n')[0]?.slice(0, 200) ?? ''

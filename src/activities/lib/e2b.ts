@@ -1,14 +1,22 @@
 import {
   AuthenticationError,
+  type BuildInfo,
+  type EntryInfo,
+  FileNotFoundError,
   InvalidArgumentError,
   NotEnoughSpaceError,
+  NotFoundError,
   RateLimitError,
-  Sandbox,
+  Sandbox as BaseSandbox,
   SandboxNotFoundError,
   ServiceBusyError,
+  type SnapshotInfo,
+  Template,
+  type TemplateClass,
   TemplateError,
   type SandboxInfo,
 } from 'e2b'
+import { type Execution, Sandbox } from '@e2b/code-interpreter'
 import { ApplicationFailure } from '@temporalio/common'
 import { failure } from './failures.ts'
 
@@ -26,15 +34,45 @@ export interface CreateOptions {
   metadata: Record<string, string>
   envs: Record<string, string>
   allowInternetAccess?: boolean | undefined
-  network?: { allowOut?: string[] | undefined; denyOut?: string[] | undefined } | undefined
+  network?: NetworkOptions | undefined
+  /** Servers of the MCP gateway, by name; then the template is E2B's `mcp-gateway` if none is named. */
+  mcp?: Record<string, unknown> | undefined
 }
 
-export type { Sandbox, SandboxInfo }
+interface NetworkOptions {
+  allowOut?: string[] | undefined
+  denyOut?: string[] | undefined
+  allowPublicTraffic?: boolean | undefined
+  maskRequestHost?: string | undefined
+}
+
+export type { EntryInfo, Execution, Sandbox, SandboxInfo, SnapshotInfo }
+
+/** One page of a list; `nextToken` asks for the next. */
+export interface ListPage<T> {
+  items: T[]
+  nextToken?: string | undefined
+}
+
+interface PageOptions {
+  limit: number
+  nextToken?: string | undefined
+}
+
+export interface TemplateOptions {
+  name: string
+  from: { template: string } | { image: string } | { dockerfile: string }
+  run: string[]
+  envs?: Record<string, string> | undefined
+  start?: { cmd: string; ready: string } | undefined
+  cpuCount?: number | undefined
+  memoryMB?: number | undefined
+}
 
 /** E2B as the activities use it: every error is one of the closed list. This file alone imports the SDK. */
 export interface E2B {
   /**
-   * `Sandbox.create`: always with pause at the timeout and no auto-resume, so that a sandbox whose workers are all gone
+   * `Sandbox.create` of `@e2b/code-interpreter`, or of `e2b` itself for an MCP gateway, whose template it knows: always with pause at the timeout and no auto-resume, so that a sandbox whose workers are all gone
    * pauses itself and stray traffic can't wake it.
    */
   create(options: CreateOptions): Promise<Sandbox>
@@ -44,6 +82,19 @@ export interface E2B {
   info(sandboxId: string): Promise<SandboxInfo>
   /** `Sandbox.list` by metadata, all pages, running and paused ones. */
   list(metadata: Record<string, string>): Promise<SandboxInfo[]>
+  /** One page of `Sandbox.list`. */
+  listPage(
+    query: { metadata?: Record<string, string> | undefined; state?: ('running' | 'paused')[] | undefined },
+    page: PageOptions,
+  ): Promise<ListPage<SandboxInfo>>
+  /** One page of `Sandbox.listSnapshots`, of one sandbox or of all. */
+  listSnapshots(sandboxId: string | undefined, page: PageOptions): Promise<ListPage<SnapshotInfo>>
+  /** `Sandbox.deleteSnapshot`; false where it did not exist. */
+  deleteSnapshot(snapshotId: string): Promise<boolean>
+  /** `Template.exists`. */
+  templateExists(name: string): Promise<boolean>
+  /** `Template.build`, to its end. @throws `SandboxInvalidArgument` with the build's own message */
+  buildTemplate(options: TemplateOptions): Promise<BuildInfo>
   /** `Sandbox.pause`; false where it was paused already. */
   pause(sandboxId: string): Promise<boolean>
   /** `Sandbox.kill`; false where it did not exist. */
@@ -53,13 +104,17 @@ export interface E2B {
 export function createE2B(config: E2BConfig): E2B {
   const connection = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
   return {
-    create: ({ template, ...options }) => {
+    create: (options) => {
       const all = {
         ...connection,
         ...withoutUndefined(options),
         lifecycle: { onTimeout: 'pause' as const, autoResume: false },
       }
-      return mapped(() => (template ? Sandbox.create(template, all) : Sandbox.create(all)))
+      if (!options.mcp) return mapped(() => Sandbox.create(all))
+      return mapped(async () => {
+        const { sandboxId } = await BaseSandbox.create(all)
+        return Sandbox.connect(sandboxId, { ...connection, timeoutMs: options.timeoutMs })
+      })
     },
     connect: (sandboxId, timeoutMs) => mapped(() => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
     info: (sandboxId) => mapped(() => Sandbox.getInfo(sandboxId, connection)),
@@ -70,9 +125,44 @@ export function createE2B(config: E2BConfig): E2B {
         while (pages.hasNext) found.push(...(await pages.nextItems()))
         return found
       }),
+    listPage: (query, page) =>
+      onePage(Sandbox.list({ ...connection, ...withoutUndefined({ query, ...page }) })),
+    listSnapshots: (sandboxId, page) =>
+      onePage(Sandbox.listSnapshots({ ...connection, ...withoutUndefined({ sandboxId, ...page }) })),
+    deleteSnapshot: (snapshotId) => mapped(() => Sandbox.deleteSnapshot(snapshotId, connection)),
+    templateExists: (name) => mapped(() => Template.exists(name, connection)),
+    buildTemplate: ({ name, cpuCount, memoryMB, ...template }) =>
+      mapped(() =>
+        Template.build(templateOf(template), name, {
+          ...connection,
+          ...withoutUndefined({ cpuCount, memoryMB }),
+        }),
+      ),
     pause: (sandboxId) => mapped(() => Sandbox.pause(sandboxId, connection)),
     kill: (sandboxId) => mapped(() => Sandbox.kill(sandboxId, connection)),
   }
+}
+
+function onePage<T>(pages: {
+  nextItems(): Promise<T[]>
+  nextToken: string | undefined
+}): Promise<ListPage<T>> {
+  return mapped(async () => {
+    const items = await pages.nextItems()
+    return { items, nextToken: pages.nextToken }
+  })
+}
+
+function templateOf({ from, run, envs, start }: Omit<TemplateOptions, 'name'>): TemplateClass {
+  const base =
+    'template' in from
+      ? Template().fromTemplate(from.template)
+      : 'image' in from
+        ? Template().fromImage(from.image)
+        : Template().fromDockerfile(from.dockerfile)
+  const withEnvs = envs ? base.setEnvs(envs) : base
+  const built = run.reduce((builder, line) => builder.runCmd(line), withEnvs)
+  return start ? built.setStartCmd(start.cmd, start.ready) : built
 }
 
 /** Runs an SDK call; what it throws becomes a failure of the closed list. */
@@ -95,6 +185,7 @@ export function mapE2BError(error: unknown): ApplicationFailure {
   // A stream cut in the middle of a message: the SDK takes what is left of it for a bad argument.
   if (/protocol error|cannot decode message/.test(message))
     return failure('SandboxUnreachable', message, cause)
+  if (error instanceof FileNotFoundError) return failure('FileNotFound', message, cause)
   if (error instanceof SandboxNotFoundError) return failure('SandboxGone', message, cause)
   if (error instanceof AuthenticationError) return failure('SandboxAuthenticationFailed', message, cause)
   if (error instanceof RateLimitError)
@@ -102,6 +193,7 @@ export function mapE2BError(error: unknown): ApplicationFailure {
   if (error instanceof ServiceBusyError || message.startsWith('409: '))
     return failure('SandboxBusy', message, cause)
   if (error instanceof NotEnoughSpaceError) return failure('SandboxNoSpace', message, cause)
+  if (error instanceof NotFoundError) return failure('SandboxInvalidArgument', message, cause)
   if (error instanceof InvalidArgumentError || error instanceof TemplateError || /^(400|404): /.test(message))
     return failure('SandboxInvalidArgument', message, cause)
   return failure('SandboxUnreachable', message, cause)

@@ -6,6 +6,9 @@ import { failure } from './failures.ts'
 import type { SandboxTarget } from './target.ts'
 import { gitFailureType, gitMessage } from './git-failures.ts'
 
+/** A remote, and who asks there. */
+export type Remote = Pick<AgentJobSpec['repo'], 'url' | 'auth'>
+
 interface GitScript {
   /** Shell text; `set -e` is on. */
   script: string
@@ -13,33 +16,44 @@ interface GitScript {
   cwd?: string
   timeoutMs?: number
   /** The remote to authenticate at, for this one command. */
-  remote?: AgentJobSpec['repo']
+  remote?: Remote | undefined
   /** Exit codes that the caller reads itself. */
   accept?: number[]
+  /** By whom it runs; E2B's default user if left out. */
+  user?: string | undefined
+  /** Whether the repository's hooks run; never where there are credentials. */
+  hooks?: boolean
+  /** False for a script that doesn't find what an earlier run has done. */
+  repeatable?: boolean
 }
 
 const HELPER =
   '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$HOLDFAST_GIT_USERNAME" "$HOLDFAST_GIT_PASSWORD"; }; f'
 
+type GitTarget = SandboxTarget & { key?: string | undefined; scope?: string | undefined }
+
 /**
- * Runs git as a durable command that may be repeated: every script given here finds what an earlier run has done.
+ * Runs git as a durable command. One that may be repeated finds what an earlier run has done.
  *
  * @throws the git failures of the closed list, by git's message
  */
 export async function runGit(
   deps: ActivityDeps,
-  input: SandboxTarget,
+  { sandboxId, sandboxTimeoutMs, sentinels, key, scope }: GitTarget,
   git: GitScript,
 ): Promise<CommandResult> {
   const result = await runDurably(deps, {
-    sandboxId: input.sandboxId,
-    sandboxTimeoutMs: input.sandboxTimeoutMs,
-    sentinels: input.sentinels,
+    sandboxId,
+    sandboxTimeoutMs,
+    sentinels,
+    key,
+    scope,
+    user: git.user,
     script: `set -e\n${git.script}`,
     cwd: git.cwd ?? REPOSITORY,
-    envs: { ...gitEnvironment(deps, git.remote), ...git.envs },
+    envs: { ...gitEnvironment(deps, git), ...git.envs },
     timeoutMs: git.timeoutMs ?? 10 * 60_000,
-    repeatable: true,
+    repeatable: git.repeatable ?? true,
   })
   if (result.exitCode === 0 || git.accept?.includes(result.exitCode)) return result
   const output = `${result.stderr.head}${result.stderr.tail}`
@@ -51,11 +65,15 @@ export async function runGit(
  * Settings by environment, so that nothing is written to a disk. The credential helper answers for the repository's own
  * URL only, so that a redirect or a submodule can't draw the token elsewhere; hooks of the repository don't run where the token is.
  */
-function gitEnvironment(deps: ActivityDeps, remote?: AgentJobSpec['repo']): Record<string, string> {
+function gitEnvironment(
+  deps: ActivityDeps,
+  { remote, hooks }: Pick<GitScript, 'remote' | 'hooks'>,
+): Record<string, string> {
   const settings: [string, string][] = [
-    ['core.hooksPath', '/dev/null'],
     ['advice.detachedHead', 'false'],
-    ['credential.helper', ''],
+    ...(hooks && !remote?.auth ? [] : ([['core.hooksPath', '/dev/null']] satisfies [string, string][])),
+    // Of the repository's or the user's own helpers none, where credentials are given.
+    ...(remote?.auth ? ([['credential.helper', '']] satisfies [string, string][]) : []),
   ]
   const environment: Record<string, string> = { GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' }
   if (remote?.auth) {

@@ -14,15 +14,28 @@
 /** Where the runner keeps its folders in every sandbox: outside the repository. */
 export const RUNNER_HOME = '/home/user/.holdfast'
 
+/** The same for the commands of another user, who can't write there. */
+export const runnerHome = (user?: string): string =>
+  user === undefined || user === 'user'
+    ? RUNNER_HOME
+    : `${user === 'root' ? '/root' : `/home/${user}`}/.holdfast`
+
+/** `run` follows a command to its end, `start` only sees it begin, `attach` follows one that must be there. */
+export type Mode = 'run' | 'start' | 'attach'
+
 export interface Launch {
   /** `RUNNER_HOME`, but in tests without a sandbox. */
   home: string
   commandId: string
+  mode: Mode
   /** Marks the trailer in the stream; new for every call, so that no output can imitate it. */
   nonce: string
   script: string
   cwd: string
+  /** 0 for none. */
   timeoutMs: number
+  /** Whether it reads what `stdinCommand` sends; otherwise its input is empty. */
+  stdin: boolean
   /** A command that may run again: one that failed, or whose outcome is unknown, is launched anew. */
   repeatable: boolean
   /** Contents of the sentinel that are right; any, where there are none. */
@@ -35,6 +48,9 @@ export interface Launch {
 const HEAD_BYTES = 4096
 const TAIL_BYTES = 8192
 
+/** Exit code of the runner itself: there is no such command to attach to. */
+export const NO_COMMAND = 96
+
 /** Exit code of the runner itself: nothing was started, because its folder can't be written. */
 export const CANNOT_START = 97
 
@@ -43,35 +59,48 @@ export const DIVERGED = 98
 
 const START_TIME = `start_time() { read -r st 2>/dev/null <"/proc/$1/stat" || return 1; st=\${st##*) }; set -f; set -- $st; echo "\${20}"; }`
 
-/** Runs detached. Arguments: folder, tick in s, ticks until the timeout, working folder, the command. */
+/**
+ * Runs detached. Arguments: folder, tick in s, ticks until the timeout, whether there is an input, working folder, the command.
+ * The holder keeps the input open from one write to the next.
+ */
 const SUPERVISOR = `
 ${START_TIME}
-d=$1 tick=$2 ticks=$3 cwd=$4 cmd=$5
+d=$1 tick=$2 ticks=$3 stdin=$4 cwd=$5 cmd=$6
 { echo "$$ $(start_time $$)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || { rm -rf "$d"; exit; }
 begun=$(date +%s%3N)
 record() { echo "$1 $2 $begun $(date +%s%3N)" >"$d/exit.new" && mv "$d/exit.new" "$d/exit"; }
 cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit; }
 shell=$(command -v bash || command -v sh)
-setsid "$shell" -c "$cmd" </dev/null >>"$d/stdout" 2>>"$d/stderr" &
+in=/dev/null h=
+if [ "$stdin" = 1 ]; then
+  in=$d/stdin; mkfifo "$in" || { record 126 0; exit; }
+  sleep 2147483647 >"$in" & h=$!
+  echo "$h" >"$d/holder.new"; mv "$d/holder.new" "$d/holder"
+fi
+setsid "$shell" -c "$cmd" <"$in" >>"$d/stdout" 2>>"$d/stderr" &
 c=$!
 echo "$c" >"$d/child.new"; mv "$d/child.new" "$d/child"
-( n=0; while [ "$n" -lt "$ticks" ]; do sleep "$tick"; n=$((n+1)); kill -0 "$c" 2>/dev/null || exit; done
-  : >"$d/timed-out"; kill -s TERM -- "-$c"; sleep 5; kill -s KILL -- "-$c" ) >/dev/null 2>&1 &
-w=$!
+w=
+[ "$ticks" = 0 ] || {
+  ( n=0; while [ "$n" -lt "$ticks" ]; do sleep "$tick"; n=$((n+1)); kill -0 "$c" 2>/dev/null || exit; done
+    : >"$d/timed-out"; kill -s TERM -- "-$c"; sleep 5; kill -s KILL -- "-$c" ) >/dev/null 2>&1 &
+  w=$!
+}
 wait "$c"; code=$?
-kill "$w" 2>/dev/null
+kill $w $h 2>/dev/null
 if [ -e "$d/timed-out" ]; then kill -s KILL -- "-$c" 2>/dev/null; record 124 1; else record "$code" 0; fi
 `
 
-/** Arguments: folder, nonce, repeatable, offsets, sentinels, then what the supervisor takes. */
+/** Arguments: folder, nonce, mode, repeatable, offsets, sentinels, then what the supervisor takes. */
 const ATTACH = `
 ${START_TIME}
-d=$1 nonce=$2 repeatable=$3 out=$4 err=$5 sentinels=$6 supervisor=$7; shift 7
+d=$1 nonce=$2 mode=$3 repeatable=$4 out=$5 err=$6 sentinels=$7 supervisor=$8; shift 8
 if [ -n "$sentinels" ]; then
   have=none; { read -r have <"\${d%/commands/*}/sentinel"; } 2>/dev/null
   case " $sentinels " in *" $have "*) ;; *) exit ${DIVERGED};; esac
 fi
 alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ]; }
+[ "$mode" != attach ] || [ -d "$d" ] || exit ${NO_COMMAND}
 mkdir -p "\${d%/*}" || exit ${CANNOT_START}
 if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
   code=; { read -r code rest <"$d/exit"; } 2>/dev/null
@@ -83,6 +112,11 @@ if mkdir "$d" 2>/dev/null; then
 fi
 n=0; while [ ! -e "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
 [ -d "$d" ] || { echo 'holdfast: no command can be started: its folder could not be written' >&2; exit ${CANNOT_START}; }
+if [ "$mode" = start ]; then
+  while alive && [ ! -e "$d/child" ] && [ ! -e "$d/exit" ]; do sleep 0.01; done
+  c=; { read -r c <"$d/child"; } 2>/dev/null
+  [ -z "$c" ] || { printf '\\n%s running %s\\n' "$nonce" "$c"; exit 0; }
+fi
 if alive; then live="-f -s 0.02 --pid=$p"; else live=; fi
 tail -q -c +$((out+1)) $live "$d/stdout" & o=$!
 tail -q -c +$((err+1)) $live "$d/stderr" >&2 & e=$!
@@ -96,15 +130,35 @@ if [ -e "$d/exit" ]; then record=$(cat "$d/exit"); else record=unknown; fi
 printf '\\n%s %s%s%s\\n' "$nonce" "$record" "$(part "$d/stdout")" "$(part "$d/stderr")"
 `
 
-/** Arguments: folder, grace in tenths of a second. Asks the command's process group to end, then makes it. */
+/**
+ * Arguments: folder, grace in tenths of a second. Asks the command's process group to end, then makes it; says `killed` where it
+ * had not ended.
+ */
 const CANCEL = `
 d=$1 grace=$2
+[ ! -e "$d/exit" ] || exit 0
 read -r c 2>/dev/null <"$d/child" || exit 0
 kill -s TERM -- "-$c" 2>/dev/null || exit 0
+echo killed
 n=0; while [ ! -e "$d/exit" ] && [ "$n" -lt "$grace" ]; do sleep 0.1; n=$((n+1)); done
 kill -s KILL -- "-$c" 2>/dev/null
 exit 0
 `
+
+/** Argument: the home. A line for each command that runs: its id, its process group and its command line in base64. */
+const LIST = `
+${START_TIME}
+for d in "$1"/commands/*/; do
+  d=\${d%/}; p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null
+  [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ] && read -r c 2>/dev/null <"$d/child" || continue
+  [ -r "/proc/$c/cmdline" ] && echo "\${d##*/} $c $(tr '\\0' ' ' <"/proc/$c/cmdline" | head -c 1000 | base64 -w 0)"
+done
+exit 0
+`
+
+/** The command line that tells which commands run. */
+export const listCommand = (home: string): string =>
+  `exec ${['sh', '-c', LIST, 'holdfast', home].map(quote).join(' ')}`
 
 /** The command line that launches or attaches, for E2B's `commands.run`. */
 export function attachCommand(launch: Launch): string {
@@ -116,6 +170,7 @@ export function attachCommand(launch: Launch): string {
     'holdfast',
     commandFolder(launch.home, launch.commandId),
     launch.nonce,
+    launch.mode,
     launch.repeatable ? '1' : '0',
     String(launch.stdoutOffset),
     String(launch.stderrOffset),
@@ -123,6 +178,7 @@ export function attachCommand(launch: Launch): string {
     SUPERVISOR,
     String(tickMs / 1e3),
     String(Math.ceil(launch.timeoutMs / tickMs)),
+    launch.stdin ? '1' : '0',
     launch.cwd,
     launch.script,
   ]
@@ -133,7 +189,7 @@ export function attachCommand(launch: Launch): string {
 export const cancelCommand = (home: string, commandId: string, graceMs: number): string =>
   `exec ${['sh', '-c', CANCEL, 'holdfast', commandFolder(home, commandId), String(Math.ceil(graceMs / 100))].map(quote).join(' ')}`
 
-const commandFolder = (home: string, commandId: string): string => `${home}/commands/${commandId}`
+export const commandFolder = (home: string, commandId: string): string => `${home}/commands/${commandId}`
 
 /** A word for a POSIX shell. */
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`

@@ -12,6 +12,8 @@ export type Trailer =
       stderr: BoundedOutput
     }
   | { kind: 'unknown'; stdout: BoundedOutput; stderr: BoundedOutput }
+  /** Of a command that was started only: its process group. */
+  | { kind: 'running'; pid: number }
 
 /**
  * Splits the runner's stdout into the command's output, which goes to `onOutput` as it comes, and the trailer. Holds back
@@ -55,6 +57,7 @@ export class TrailerReader {
 /** Parses the trailer's line, without its nonce. */
 export function parseTrailer(line: string): Trailer | undefined {
   const words = line.split(' ')
+  if (words[0] === 'running') return { kind: 'running', pid: Number(words[1]) }
   const unknown = words[0] === 'unknown'
   const record = unknown ? [] : words.splice(0, 4).map(Number)
   if (unknown) words.shift()

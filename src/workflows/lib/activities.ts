@@ -23,8 +23,64 @@ const WORK: ActivityOptions = {
   retry: retry(7),
 }
 
+/** A call or two in a sandbox, noticed soon where its worker dies. */
+const QUICK: ActivityOptions = { ...WORK, startToCloseTimeout: '2m' }
+
+/** What E2B may take its time for. */
+const SLOW: ActivityOptions = { ...WORK, startToCloseTimeout: '30m' }
+
 /** How every activity is tried, in one table. `satisfies` makes it complete. */
 const TABLE = {
+  // Operations. Those that take a `timeoutMs` get that and `MARGIN_MS`.
+  'commands.run': WORK,
+  'commands.start': QUICK,
+  'commands.wait': WORK,
+  'commands.list': QUICK,
+  'commands.kill': QUICK,
+  'commands.sendStdin': QUICK,
+  'commands.closeStdin': QUICK,
+  'files.read': QUICK,
+  'files.write': QUICK,
+  'files.writeFiles': QUICK,
+  'files.list': QUICK,
+  'files.makeDir': QUICK,
+  'files.remove': QUICK,
+  'files.rename': QUICK,
+  'files.exists': QUICK,
+  'files.getInfo': QUICK,
+  'files.watchDir': WORK,
+  'git.clone': WORK,
+  'git.configureUser': QUICK,
+  'git.createBranch': QUICK,
+  'git.checkout': QUICK,
+  'git.add': QUICK,
+  'git.commit': QUICK,
+  'git.push': WORK,
+  'git.pull': WORK,
+  'git.status': QUICK,
+  'git.branches': QUICK,
+  'git.dangerouslyAuthenticate': QUICK,
+  'code.run': WORK,
+  'code.createContext': QUICK,
+  'code.listContexts': QUICK,
+  'code.restartContext': QUICK,
+  'code.removeContext': QUICK,
+  'code.readArtifact': QUICK,
+  'network.getHost': QUICK,
+  'network.update': QUICK,
+  'network.waitForPort': WORK,
+  'network.getMcp': QUICK,
+  'sandbox.getInfo': QUICK,
+  'sandbox.getMetrics': QUICK,
+  'sandbox.setTimeout': QUICK,
+  'sandbox.createSnapshot': SLOW,
+  'sandbox.fork': SLOW,
+  'sandbox.list': QUICK,
+  'sandbox.listSnapshots': QUICK,
+  'sandbox.deleteSnapshot': QUICK,
+  'template.exists': QUICK,
+  'template.build': SLOW,
+  // A sandbox's life
   admitJob: { startToCloseTimeout: '10s', retry: retry(5) },
   admitChanges: { startToCloseTimeout: '10s', retry: retry(5) },
   createSandbox: CALL,
@@ -32,7 +88,7 @@ const TABLE = {
   resumeSandbox: CALL,
   killSandbox: CALL,
   killAllocation: CALL,
-  // A command is followed for as long as it may run; the caller adds its time.
+  // A job. A command is followed for as long as it may run; the caller adds its time.
   runCommand: WORK,
   writeFile: WORK,
   applyPatch: WORK,

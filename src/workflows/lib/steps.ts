@@ -1,4 +1,5 @@
 import { type CommandResult, type StepReport, stepName } from '../../contract/job.ts'
+import { outputText } from '../../contract/output.ts'
 import type { CommandStep, SleepStep, Step, WaitStep } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
@@ -113,10 +114,7 @@ async function inJournal(
 }
 
 const outputOf = ({ stdout, stderr }: CommandResult): string =>
-  [stdout, stderr]
-    .map(({ head, tail, bytes }) => (tail ? `${head}\n… (${bytes} bytes in all) …\n${tail}` : head))
-    .filter(Boolean)
-    .join('\n')
+  [stdout, stderr].map(outputText).filter(Boolean).join('\n')
 
 const commandFailure = (
   type: 'StepFailed' | 'CheckFailed',

@@ -1,15 +1,14 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { Context } from '@temporalio/activity'
-import type { AgentJobSpec } from '../contract/spec.ts'
-import { keyWord } from './lib/blobs/store.ts'
-import { REPOSITORY, type ActivityDeps } from './lib/deps.ts'
-import { mapped } from './lib/e2b.ts'
-import { failure } from './lib/failures.ts'
-import { runGit } from './lib/git-command.ts'
-import { FINGERPRINT, RESTORE, SAVE } from './lib/git-scripts.ts'
-import { whileBeating } from './lib/heartbeat.ts'
-import { RUNNER_HOME } from './lib/runner.ts'
+import type { AgentJobSpec } from '../../contract/spec.ts'
+import { runFolder } from '../lib/blobs/places.ts'
+import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
+import { mapped } from '../lib/e2b.ts'
+import { failure } from '../lib/failures.ts'
+import { runGit } from '../lib/git-command.ts'
+import { FINGERPRINT, RESTORE, SAVE } from '../lib/git-scripts.ts'
+import { whileBeating } from '../lib/heartbeat.ts'
+import { RUNNER_HOME } from '../lib/runner.ts'
 
 /** What the work looks like, by which a resumed sandbox is known to be the one that was paused. */
 export interface Fingerprint {
@@ -30,7 +29,7 @@ export interface Checkpoint extends Fingerprint {
   /** Git bundles in the blob store, each on top of those before it, and the commit that each brings. */
   bundles: { key: string; commit: string }[]
 }
-import type { SandboxTarget } from './lib/target.ts'
+import type { SandboxTarget } from '../lib/target.ts'
 
 export interface SaveInput extends SandboxTarget {
   baseCommit: string
@@ -84,7 +83,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     const now = { head, tree, staged, headRef, sentinel: newSentinel }
     if (!commit) return { ...now, bundles: previous?.bundles ?? [], bytes: 0 }
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const key = `${checkpointFolder(deps)}${earlier.length}-${commit}.bundle`
+    const key = `${runFolder(deps)}${earlier.length}-${commit}.bundle`
     const { bytes } = await whileBeating(async () => {
       const content = await mapped(() =>
         sandbox.files.read(file, { format: 'stream', requestTimeoutMs: TRANSFER_MS }),
@@ -153,20 +152,9 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
 
   /** Deletes all checkpoints of this job. A second attempt finds none, which is success. */
   async deleteCheckpoints(): Promise<void> {
-    await deps.blobs.deleteAll(checkpointFolder(deps))
+    await deps.blobs.deleteAll(runFolder(deps))
   },
 })
-
-/** Where the checkpoints of this deployment are, a folder for each workflow id. */
-export const checkpointsOf = ({ owner, namespace }: ActivityDeps): string =>
-  `checkpoints/${keyWord(owner)}/${keyWord(namespace)}/`
-
-function checkpointFolder(deps: ActivityDeps): string {
-  const { workflowExecution } = Context.current().info
-  if (!workflowExecution) throw new Error('checkpoints belong to activities of a workflow')
-  const { workflowId, runId } = workflowExecution
-  return `${checkpointsOf(deps)}${keyWord(workflowId)}/${runId}/`
-}
 
 function compare(expected: Fingerprint, output: string): void {
   const [head, tree, sentinel] = output.trim().split('\n')

@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto'
+import { Context } from '@temporalio/activity'
+import type { CommandHeartbeat } from '../../contract/job.ts'
+import type { ActivityDeps } from './deps.ts'
+import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
+import { failure } from './failures.ts'
+import {
+  attachCommand,
+  CANNOT_START,
+  cancelCommand,
+  DIVERGED,
+  type Mode,
+  NO_COMMAND,
+  runnerHome,
+} from './runner.ts'
+import type { SandboxTarget } from './target.ts'
+import { type Trailer, TrailerReader } from './trailer.ts'
+
+const HEARTBEAT_MS = 2_000
+const CANCEL_GRACE_MS = 5_000
+const SILENCE_MS = 30_000
+
+export interface CommandLine extends SandboxTarget {
+  script: string
+  cwd: string
+  envs?: Record<string, string> | undefined
+  /** By whom it runs; E2B's default user if left out. */
+  user?: string | undefined
+  /** ms after which the runner ends the command, with exit code 124; 0 for never. */
+  timeoutMs: number
+  stdin?: boolean
+  /** Whether a failed or unknown run may be followed by another one. Only for commands that find what is done already. */
+  repeatable?: boolean
+}
+
+/** A command to launch or attach to, by its id. */
+export type Followed = CommandLine & {
+  mode: Mode
+  commandId: string
+  /** ms after which the follower leaves, and the command goes on. */
+  waitMs?: number
+}
+
+/** One attachment to a command: its stream, the heartbeats, and what a cancellation does. */
+export class Follower {
+  cancelled = false
+  readonly #context = Context.current()
+  readonly #deps: ActivityDeps
+  readonly #sandbox: Sandbox
+  readonly #command: Followed
+  readonly #seen: CommandHeartbeat
+  #lastActivity = Date.now()
+  #extendedAt = Date.now()
+
+  constructor(deps: ActivityDeps, sandbox: Sandbox, command: Followed) {
+    this.#deps = deps
+    this.#sandbox = sandbox
+    this.#command = command
+    const { commandId } = command
+    const earlier = this.#context.info.heartbeatDetails as CommandHeartbeat | undefined
+    this.#seen =
+      earlier?.commandId === commandId
+        ? { ...earlier }
+        : { commandId, stdoutBytes: 0, stderrBytes: 0, recent: '' }
+  }
+
+  async follow(cancellation: AbortSignal): Promise<Trailer> {
+    const { script, cwd, timeoutMs, mode, user, stdin = false, repeatable = false, sentinels } = this.#command
+    const nonce = randomUUID()
+    const reader = new TrailerReader(nonce, (text) => this.#see('stdoutBytes', text))
+    const line = attachCommand({
+      home: runnerHome(user),
+      commandId: this.#seen.commandId,
+      mode,
+      nonce,
+      stdin,
+      script,
+      cwd,
+      timeoutMs,
+      repeatable,
+      sentinels,
+      stdoutOffset: this.#seen.stdoutBytes,
+      stderrOffset: this.#seen.stderrBytes,
+    })
+    const handle = await mapped(() =>
+      this.#sandbox.commands.run(line, {
+        background: true,
+        timeoutMs: 0,
+        envs: this.#command.envs ?? {},
+        ...(user && { user }),
+        onStdout: (text) => reader.push(text),
+        onStderr: (text) => this.#see('stderrBytes', text),
+      }),
+    )
+    const stop = new AbortController()
+    const { waitMs } = this.#command
+    const patience =
+      waitMs && setTimeout(() => stop.abort(failure('TimedOut', `it still runs after ${waitMs} ms`)), waitMs)
+    const beat = setInterval(() => void this.#beat(stop), HEARTBEAT_MS)
+    const onCancel = (): void => void this.#cancel(stop)
+    cancellation.addEventListener('abort', onCancel, { once: true })
+    if (cancellation.aborted) onCancel()
+    this.#heartbeat()
+    try {
+      await raceAbort(handle.wait(), stop.signal)
+    } catch (error) {
+      // The follower's own end is told by its trailer; without one the stream was lost, and the command goes on.
+      if (stop.signal.aborted) throw stop.signal.reason
+      if (!reader.end()) throw notStarted(handle, this.#context.info.attempt) ?? mapE2BError(error)
+    } finally {
+      clearInterval(beat)
+      if (patience) clearTimeout(patience)
+      cancellation.removeEventListener('abort', onCancel)
+      this.#heartbeat()
+      handle.disconnect().catch(() => undefined) // the stream is over, or lost: either way nothing is left to do
+    }
+    const trailer = reader.end()
+    if (!trailer)
+      throw failure('SandboxUnreachable', 'the stream of the command ended early; attaching again')
+    return trailer
+  }
+
+  #see(counter: 'stdoutBytes' | 'stderrBytes', text: string): void {
+    this.#lastActivity = Date.now()
+    // Bytes that aren't UTF-8 arrive as U+FFFD, of unknown width: stop counting, and let a later attempt show them again.
+    if (!this.#uncertain[counter] && text.includes('\uFFFD')) this.#uncertain[counter] = true
+    if (!this.#uncertain[counter]) this.#seen[counter] += Buffer.byteLength(text)
+    this.#seen.recent = (this.#seen.recent + text).slice(-4096)
+  }
+  readonly #uncertain = { stdoutBytes: false, stderrBytes: false }
+
+  #heartbeat(): void {
+    this.#context.heartbeat({ ...this.#seen, recent: this.#deps.secrets.redact(this.#seen.recent) })
+  }
+
+  async #beat(stop: AbortController): Promise<void> {
+    this.#heartbeat()
+    const { sandboxTimeoutMs } = this.#command
+    const silent = Date.now() - this.#lastActivity > SILENCE_MS
+    if (!silent && Date.now() - this.#extendedAt < sandboxTimeoutMs / 3) return
+    this.#lastActivity = this.#extendedAt = Date.now()
+    // Both a proof of life for a silent stream and the extension that keeps a working sandbox from pausing itself.
+    try {
+      await mapped(() => this.#sandbox.setTimeout(sandboxTimeoutMs))
+    } catch (error) {
+      stop.abort(error)
+    }
+  }
+
+  async #cancel(stop: AbortController): Promise<void> {
+    // Only a cancellation of the job may end its command. A worker that stops, or an attempt that Temporal has given up
+    // (another one may be attached by now), lets go of it.
+    if (!this.#context.cancellationDetails?.cancelRequested) {
+      stop.abort(
+        failure(
+          'WorkerStopping',
+          'this worker lets go of the command, which goes on; another one attaches to it',
+        ),
+      )
+      return
+    }
+    this.cancelled = true
+    const { user } = this.#command
+    try {
+      await mapped(() =>
+        this.#sandbox.commands.run(cancelCommand(runnerHome(user), this.#seen.commandId, CANCEL_GRACE_MS), {
+          timeoutMs: 0,
+          ...(user && { user }),
+        }),
+      )
+    } catch (error) {
+      stop.abort(error)
+    }
+  }
+}
+
+async function raceAbort(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<never>((_, reject) => {
+    const fire = (): void => reject(signal.reason as Error)
+    if (signal.aborted) fire()
+    else signal.addEventListener('abort', fire, { once: true })
+  })
+  await Promise.race([work, aborted])
+}
+
+/** Nothing was started: the sandbox isn't what it was, its disk is full, or its default user isn't E2B's. */
+function notStarted(
+  { exitCode, stderr }: { exitCode?: number | undefined; stderr: string },
+  attempt: number,
+): Error | undefined {
+  if (exitCode === DIVERGED)
+    return failure(
+      'SandboxDiverged',
+      'the sandbox came back without what was last saved',
+      attempt === 1 ? { began: false } : {},
+    )
+  if (exitCode === NO_COMMAND)
+    return failure('SandboxInvalidArgument', 'commandId: the sandbox has no such command')
+  if (exitCode !== CANNOT_START) return undefined
+  const message = stderr.trim().split('\n').at(0) ?? 'the runner can not write its folder'
+  return failure(/No space left/i.test(stderr) ? 'SandboxNoSpace' : 'SandboxInvalidArgument', message)
+}

@@ -1,0 +1,84 @@
+import { Context } from '@temporalio/activity'
+import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
+import type { AgentJobSpec } from '../contract/spec.ts'
+import type { ActivityDeps } from './lib/deps.ts'
+import type { Sandbox } from './lib/e2b.ts'
+import { failure } from './lib/failures.ts'
+
+export interface CreateSandboxInput {
+  /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
+  allocationId: string
+  /** Whether an earlier activity of this allocation may have made it already. */
+  again: boolean
+  sandbox: AgentJobSpec['sandbox']
+}
+
+export interface CreatedSandbox {
+  sandboxId: string
+  memoryMb: number
+}
+
+/** A sandbox's life: what the lease of a job or session does. */
+export const lifecycleActivities = (deps: ActivityDeps) => ({
+  /**
+   * `Sandbox.create`, adopting: any attempt but the first looks for a sandbox of this allocation and takes it, killing
+   * surplus ones.
+   *
+   * @throws `SandboxAuthenticationFailed`, `SandboxInvalidArgument`, and retryable ones
+   */
+  async createSandbox({ allocationId, again, sandbox }: CreateSandboxInput): Promise<CreatedSandbox> {
+    const { info } = Context.current()
+    const allocation = { [SANDBOX_METADATA.owner]: deps.owner, [SANDBOX_METADATA.allocation]: allocationId }
+    if (again || info.attempt > 1) {
+      const [adopted, ...surplus] = await deps.e2b.list(allocation)
+      for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
+      if (adopted) return { sandboxId: adopted.sandboxId, memoryMb: adopted.memoryMB }
+    }
+    const made: Sandbox = await deps.e2b.create({
+      template: sandbox.template,
+      timeoutMs: sandbox.timeout,
+      envs: sandbox.envs,
+      allowInternetAccess: sandbox.allowInternetAccess,
+      network: sandbox.network,
+      metadata: {
+        ...allocation,
+        [SANDBOX_METADATA.namespace]: deps.namespace,
+        [SANDBOX_METADATA.keep]: sandbox.keep,
+        [SANDBOX_METADATA.workflowId]: info.workflowExecution?.workflowId ?? '',
+        [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
+      },
+    })
+    const { memoryMB } = await deps.e2b.info(made.sandboxId)
+    return { sandboxId: made.sandboxId, memoryMb: memoryMB }
+  },
+
+  /**
+   * `Sandbox.pause`. A second attempt finds it paused, which is success; E2B answers the same where the sandbox is changing
+   * its state in another way, so its state is looked at then. @throws `SandboxGone`, `SandboxBusy`
+   */
+  async pauseSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
+    if (await deps.e2b.pause(sandboxId)) return
+    const { state } = await deps.e2b.info(sandboxId)
+    if (state !== 'paused')
+      throw failure('SandboxBusy', `sandbox ${sandboxId} can't be paused now: it is ${state}`)
+  },
+
+  /** `Sandbox.connect`, which resumes a paused sandbox and leaves a running one. @throws `SandboxGone` */
+  async resumeSandbox({ sandboxId, timeoutMs }: { sandboxId: string; timeoutMs: number }): Promise<void> {
+    await deps.e2b.connect(sandboxId, timeoutMs)
+  },
+
+  /** `Sandbox.kill`, of a running or paused sandbox. A second attempt finds nothing, which is success. */
+  async killSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
+    await deps.e2b.kill(sandboxId)
+  },
+
+  /** Kills whatever a create call that never answered may have left. */
+  async killAllocation({ allocationId }: { allocationId: string }): Promise<void> {
+    const found = await deps.e2b.list({
+      [SANDBOX_METADATA.owner]: deps.owner,
+      [SANDBOX_METADATA.allocation]: allocationId,
+    })
+    for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
+  },
+})
