@@ -3,6 +3,8 @@ export { connect, type ConnectOptions } from './client/connect.ts'
 export { HoldfastError } from './client/errors.ts'
 export type { Job } from './client/job.ts'
 export type { Jobs, JobSummary } from './client/jobs.ts'
+export type { Session } from './client/session.ts'
+export type { Sessions, SessionSummary } from './client/sessions.ts'
 export { FAILURES, type FailureReport, type FailureType } from './contract/failures.ts'
 export type {
   CommandHeartbeat,
@@ -15,10 +17,5 @@ export type {
 } from './contract/job.ts'
 export type { Fate, OwnerStatus, ReaperReport, SandboxRow } from './contract/sandboxes.ts'
 export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'
-export {
-  agentJobJsonSchema,
-  agentJobSpec,
-  type AgentJobInput,
-  type AgentJobSpec,
-} from './contract/spec.ts'
+export { agentJobJsonSchema, agentJobSpec, type AgentJobInput, type AgentJobSpec } from './contract/spec.ts'
 export { secret } from './contract/fields.ts'

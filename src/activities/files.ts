@@ -1,5 +1,5 @@
 import { MAX_FILE_BYTES } from '../contract/operations/files.ts'
-import type { FileEvent, FileInfo } from '../contract/operations/results.ts'
+import type { FileInfo } from '../contract/operations/results.ts'
 import type { EntryInfo } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
 import type { Family } from './lib/operation.ts'
@@ -71,16 +71,12 @@ export const fileOperations = {
     use.sdk((sandbox) =>
       watchDirectory(
         (onEvent, onExit) =>
-          sandbox.files.watchDir(
-            path,
-            (event) => onEvent({ name: event.name, type: event.type as FileEvent['type'] }),
-            {
-              recursive,
-              timeoutMs: 0,
-              onExit,
-              ...by(user),
-            },
-          ),
+          sandbox.files.watchDir(path, (event) => onEvent({ name: event.name, type: event.type }), {
+            recursive,
+            timeoutMs: 0,
+            onExit,
+            ...by(user),
+          }),
         { timeoutMs, maxEvents },
       ),
     ),
@@ -94,7 +90,7 @@ const dataOf = (content: string, encoding: 'utf8' | 'base64'): string | ArrayBuf
 const fileInfo = (entry: EntryInfo): FileInfo => ({
   name: entry.name,
   path: entry.path,
-  type: entry.type === 'dir' ? 'dir' : 'file',
+  type: String(entry.type) === 'dir' ? 'dir' : 'file',
   size: entry.size,
   mode: entry.mode,
   permissions: entry.permissions,

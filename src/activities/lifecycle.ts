@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity'
-import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
-import type { AgentJobSpec } from '../contract/spec.ts'
+import { SANDBOX_METADATA, type SandboxWish } from '../contract/sandboxes.ts'
+import { artifactsFolder } from './lib/blobs/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
@@ -10,7 +10,7 @@ export interface CreateSandboxInput {
   allocationId: string
   /** Whether an earlier activity of this allocation may have made it already. */
   again: boolean
-  sandbox: AgentJobSpec['sandbox']
+  sandbox: SandboxWish
 }
 
 export interface CreatedSandbox {
@@ -40,7 +40,9 @@ export const lifecycleActivities = (deps: ActivityDeps) => ({
       envs: sandbox.envs,
       allowInternetAccess: sandbox.allowInternetAccess,
       network: sandbox.network,
+      mcp: sandbox.mcp,
       metadata: {
+        ...sandbox.metadata,
         ...allocation,
         [SANDBOX_METADATA.namespace]: deps.namespace,
         [SANDBOX_METADATA.keep]: sandbox.keep,
@@ -71,6 +73,11 @@ export const lifecycleActivities = (deps: ActivityDeps) => ({
   /** `Sandbox.kill`, of a running or paused sandbox. A second attempt finds nothing, which is success. */
   async killSandbox({ sandboxId }: { sandboxId: string }): Promise<void> {
     await deps.e2b.kill(sandboxId)
+  },
+
+  /** Deletes the pictures that code made in this workflow's sandbox. A second attempt finds none. */
+  async deleteArtifacts(): Promise<void> {
+    await deps.blobs.deleteAll(artifactsFolder(deps))
   },
 
   /** Kills whatever a create call that never answered may have left. */

@@ -46,7 +46,7 @@ export class HoldfastError extends Error {
    * The error for anything that a Temporal client throws: a failed job or a refused update by the type in its cause, a
    * missing workflow as `JobNotFound`, a lost connection as `ServerUnreachable`; anything else as it is.
    */
-  static from(error: unknown, id?: string): unknown {
+  static from(error: unknown, id?: string, kind: 'job' | 'session' = 'job'): unknown {
     if (error instanceof HoldfastError) return error
     const cause =
       error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError ? error.cause : error
@@ -58,6 +58,10 @@ export class HoldfastError extends Error {
       return new HoldfastError('JobCancelled', 'the job was cancelled', { cause: error })
     if (cause instanceof TerminatedFailure)
       return new HoldfastError('JobTerminated', 'the job was terminated', { cause: error })
+    if (error instanceof WorkflowNotFoundError && kind === 'session')
+      return new HoldfastError('SessionNotFound', `there is no open session ${id ?? ''}`.trim(), {
+        cause: error,
+      })
     if (error instanceof WorkflowNotFoundError && /already completed/.test(error.message))
       return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
@@ -80,10 +84,14 @@ function typeOfRpcError({ code, details }: { code: status; details: string }): F
 }
 
 /** Runs a call of the Temporal client; what it throws becomes a HoldfastError. */
-export async function typed<T>(call: () => Promise<T>, id?: string): Promise<T> {
+export async function typed<T>(
+  call: () => Promise<T>,
+  id?: string,
+  kind: 'job' | 'session' = 'job',
+): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    throw HoldfastError.from(error, id)
+    throw HoldfastError.from(error, id, kind)
   }
 }

@@ -1,11 +1,13 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
-import { agentJobSpec, type AgentJobInput, type AgentJobSpec } from '../contract/spec.ts'
+import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { Job } from './job.ts'
+import { Sessions } from './sessions.ts'
+import { specHash } from './spec-hash.ts'
 
 /** A job in a list. */
 export interface JobSummary {
@@ -17,11 +19,10 @@ export interface JobSummary {
   closedAt: Date | undefined
 }
 
-/** Temporal refuses payloads of 2 MB; the rest of the room is for encoding. */
-const MAX_SPEC_BYTES = 1_500_000
-
 /** The client of Holdfast: submits jobs, finds them. Every method throws HoldfastError. */
 export class Jobs {
+  /** Sandboxes that live long and are shared. */
+  readonly sessions: Sessions
   readonly #connection: Connection
   readonly #client: Client
   readonly #taskQueue: string
@@ -30,6 +31,7 @@ export class Jobs {
     this.#connection = connection
     this.#client = new Client({ connection, namespace: options.namespace })
     this.#taskQueue = options.taskQueue
+    this.sessions = new Sessions(this.#client, options.taskQueue)
   }
 
   /**
@@ -118,25 +120,4 @@ export class Jobs {
   close(): Promise<void> {
     return this.#connection.close()
   }
-}
-
-/** The fingerprint of a parsed spec: the same whatever the order of the keys. */
-export function specHash(spec: AgentJobSpec): string {
-  const text = JSON.stringify(sorted(spec))
-  if (Buffer.byteLength(text) > MAX_SPEC_BYTES)
-    throw new HoldfastError(
-      'InvalidSpec',
-      `the spec has ${Buffer.byteLength(text)} bytes, of at most ${MAX_SPEC_BYTES}`,
-    )
-  return createHash('sha256').update(text).digest('hex')
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  )
 }

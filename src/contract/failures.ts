@@ -72,6 +72,8 @@ export const FAILURES = {
   },
   SandboxAuthenticationFailed: { next: 'terminal', remedy: 'check E2B_API_KEY of the worker' },
   SandboxInvalidArgument: { next: 'terminal', remedy: 'correct what the message names' },
+  SessionNotFound: { next: 'terminal', remedy: 'open the session first' },
+  SessionTurning: { next: 'retryable', remedy: 'ask again in a moment, under the same update id' },
   SandboxClosed: { next: 'terminal', remedy: 'the session was closed: open another one' },
   FileNotFound: { next: 'terminal', remedy: 'check the path in the sandbox' },
   TooLarge: {

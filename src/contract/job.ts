@@ -3,7 +3,11 @@ import type { FailureReport } from './failures.ts'
 import type { CommandStep, Step } from './spec.ts'
 
 /** Workflow types, as the Temporal UI shows them. */
-export const WORKFLOW_TYPES = { agentJob: 'agentJob', sandboxReaper: 'sandboxReaper' } as const
+export const WORKFLOW_TYPES = {
+  agentJob: 'agentJob',
+  sandboxReaper: 'sandboxReaper',
+  sandboxSession: 'sandboxSession',
+} as const
 
 export const DEFAULT_TASK_QUEUE = 'holdfast'
 

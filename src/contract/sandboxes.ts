@@ -10,6 +10,28 @@ export const SANDBOX_METADATA = {
   keep: 'holdfastKeep',
 } as const
 
+/** What a sandbox is created from. Times in ms. */
+export interface SandboxWish {
+  /** Of E2B's, by name; E2B's own default if left out. */
+  template?: string | undefined
+  envs: Record<string, string>
+  metadata?: Record<string, string>
+  /** E2B pauses the sandbox when nothing has extended it for so long. */
+  timeout: number
+  allowInternetAccess?: boolean | undefined
+  network?:
+    | {
+        allowOut?: string[] | undefined
+        denyOut?: string[] | undefined
+        allowPublicTraffic?: boolean | undefined
+        maskRequestHost?: string | undefined
+      }
+    | undefined
+  mcp?: Record<string, unknown> | undefined
+  /** Whether it stays, paused, when its workflow has ended. */
+  keep: Keep
+}
+
 export type Keep = AgentJobSpec['sandbox']['keep']
 
 /** Temporal's status of the owner, or that it has no such run any more. */

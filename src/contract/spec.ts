@@ -61,7 +61,16 @@ const waitStep = z
 export const stepSchema = z.union([runStep, writeStep, patchStep, sleepStep, waitStep])
 const stepsSchema = z.array(stepSchema).max(100)
 
-const jobIdProblem = (id: string): string | undefined =>
+/** Why E2B would refuse these rules, or undefined where it would not. */
+export function networkProblem({
+  allowOut = [],
+  denyOut = [],
+}: { allowOut?: string[] | undefined; denyOut?: string[] | undefined } = {}): string | undefined {
+  if (!allowOut.some(isName) || denyOut.includes(ALL_TRAFFIC)) return undefined
+  return `needs "${ALL_TRAFFIC}": E2B takes host names in allowOut only where all else is denied`
+}
+
+export const jobIdProblem = (id: string): string | undefined =>
   /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/.test(id)
     ? undefined
     : 'is not an id: letters, digits and . _ / - (at most 200), starting with a letter or digit'
@@ -110,7 +119,7 @@ export const agentJobSpec = z
       ),
     sandbox: z
       .strictObject({
-        template: oneLine(200).optional(),
+        template: oneLine(200).default('base').describe('A template of E2B'),
         envs: envs.default({}),
         timeout: duration(DAY)
           .default(10 * MINUTE)
@@ -135,13 +144,9 @@ export const agentJobSpec = z
   .superRefine((spec, context) => {
     if (spec.push && !spec.commit)
       context.addIssue({ code: 'custom', path: ['push'], message: 'needs a commit: add commit.message' })
-    const { allowOut = [], denyOut = [] } = spec.sandbox.network ?? {}
-    if (allowOut.some(isName) && !denyOut.includes(ALL_TRAFFIC))
-      context.addIssue({
-        code: 'custom',
-        path: ['sandbox', 'network', 'denyOut'],
-        message: `needs "${ALL_TRAFFIC}": E2B takes host names in allowOut only where all else is denied`,
-      })
+    const problem = networkProblem(spec.sandbox.network)
+    if (problem)
+      context.addIssue({ code: 'custom', path: ['sandbox', 'network', 'denyOut'], message: problem })
     if (spec.branch === spec.repo.base)
       context.addIssue({
         code: 'custom',

@@ -23,7 +23,7 @@ type Outcome = Omit<JobResult, 'sandbox'>
 export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const { workflowId: id } = workflowInfo()
   const journal = new Journal()
-  const lease = new SandboxLease(journal)
+  const lease = new SandboxLease((event) => journal.record(event))
   const workspace = new Workspace(journal, lease)
   const waits = new Waits(journal, workspace)
   const desk = new ReviewDesk()

@@ -18,6 +18,8 @@ export { end }
 /** The real parts of one test file: sandbox server, git host, client, and workers as processes. */
 export interface Holdfast {
   jobs: Jobs
+  /** Those that `startWorker` has started, in order. */
+  workers: ChildProcess[]
   /** The bare repository behind a clone URL. */
   repository(url: string): Repository
   sandboxes: SandboxServer
@@ -43,9 +45,12 @@ export interface Holdfast {
   stop(): Promise<void>
 }
 
-export async function startHoldfast(): Promise<Holdfast> {
+/** @param options.sandboxArgs more arguments of the sandbox server */
+export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): Promise<Holdfast> {
   const host = await testGitHost()
-  const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${host.port}`] })
+  const sandboxes = await startSandboxServer({
+    args: ['--allow-host-loopback', `127.0.0.1:${host.port}`, ...(options.sandboxArgs ?? [])],
+  })
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
@@ -70,6 +75,7 @@ export async function startHoldfast(): Promise<Holdfast> {
   })
   return {
     jobs,
+    workers,
     sandboxes,
     repository: (url) => repository(host, url),
     gitHost: host,

@@ -88,6 +88,7 @@ const TABLE = {
   resumeSandbox: CALL,
   killSandbox: CALL,
   killAllocation: CALL,
+  deleteArtifacts: CALL,
   // A job. A command is followed for as long as it may run; the caller adds its time.
   runCommand: WORK,
   writeFile: WORK,

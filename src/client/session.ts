@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import type { Client } from '@temporalio/client'
+import pRetry from 'p-retry'
+import { sandboxApi, type SandboxApi } from '../contract/operations/api.ts'
+import { OPERATION_INPUTS, type OperationInput } from '../contract/operations/inputs.ts'
+import type { OperationResults } from '../contract/operations/results.ts'
+import type { SandboxOperationName } from '../contract/operations/table.ts'
+import { describeProblems, parse } from '../contract/parse.ts'
+import type { SessionReference, SessionStatus } from '../contract/session.ts'
+import {
+  closeUpdate,
+  forkUpdate,
+  operationUpdate,
+  pauseUpdate,
+  resumeUpdate,
+  sessionQuery,
+} from '../contract/session-messages.ts'
+import { HoldfastError, typed } from './errors.ts'
+
+/** For how long a request is sent again while Temporal can't be reached or the session begins its next run, in ms. */
+const PATIENCE_MS = 5 * 60_000
+
+export interface RequestOptions {
+  /** Names the request: sent again under the same id, even by another process, it is done once. Made up if left out. */
+  requestId?: string
+}
+
+/**
+ * A sandbox that many use, behind its `sandboxSession` workflow. Its methods have the names of E2B's SDK, and outlive the death of
+ * workers and of Temporal's connection: a request is sent again under one id, and done once. Every method throws HoldfastError.
+ */
+export class Session implements SandboxApi {
+  readonly id: string
+  readonly commands: SandboxApi['commands']
+  readonly files: SandboxApi['files']
+  readonly git: SandboxApi['git']
+  readonly code: SandboxApi['code']
+  readonly network: SandboxApi['network']
+  readonly getInfo: SandboxApi['getInfo']
+  readonly getMetrics: SandboxApi['getMetrics']
+  /** `commands.run`. */
+  readonly run: SandboxApi['commands']['run']
+  /** `code.run`, under the SDK's name. */
+  readonly runCode: SandboxApi['code']['run']
+  readonly #client: Client
+
+  constructor(client: Client, id: string) {
+    this.#client = client
+    this.id = id
+    const api = sandboxApi((name, input) => this.perform(name, input))
+    this.commands = api.commands
+    this.files = api.files
+    this.git = api.git
+    this.code = api.code
+    this.network = api.network
+    this.getInfo = api.getInfo
+    this.getMetrics = api.getMetrics
+    this.run = api.commands.run
+    this.runCode = api.code.run
+  }
+
+  /** For another workflow or program to attach by: it uses the session, and doesn't own it. */
+  get reference(): SessionReference {
+    return { version: 1, id: this.id }
+  }
+
+  /** The sandbox, and who uses it; Temporal query `session`. @throws `SessionNotFound` */
+  status(): Promise<SessionStatus> {
+    return this.#typed(() => this.#handle.query(sessionQuery))
+  }
+
+  /**
+   * Any operation by its name; Temporal update of that name.
+   *
+   * @throws `InvalidSpec` naming each wrong field, before anything is sent; what the operation throws
+   */
+  perform<N extends SandboxOperationName>(
+    name: N,
+    input: OperationInput<N>,
+    options: RequestOptions = {},
+  ): Promise<OperationResults[N]> {
+    const parsed = parse(OPERATION_INPUTS[name], input)
+    if (!parsed.ok)
+      return Promise.reject(
+        new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems }),
+      )
+    return this.#request(options, (updateId) =>
+      this.#handle.executeUpdate(operationUpdate(name), { args: [input], updateId }),
+    )
+  }
+
+  /** Pauses the sandbox when what runs has ended; the next use resumes it. Temporal update `pause`. */
+  pause(options: RequestOptions = {}): Promise<void> {
+    return this.#request(options, (updateId) => this.#handle.executeUpdate(pauseUpdate, { updateId }))
+  }
+
+  /** Temporal update `resume`. */
+  resume(options: RequestOptions = {}): Promise<void> {
+    return this.#request(options, (updateId) => this.#handle.executeUpdate(resumeUpdate, { updateId }))
+  }
+
+  /** E2B's `createSnapshot`. @param name by which a request that is sent again finds the snapshot made */
+  snapshot(name: string): Promise<OperationResults['sandbox.createSnapshot']> {
+    return this.perform('sandbox.createSnapshot', { name })
+  }
+
+  /** Another session, with a copy of the sandbox as it is now; Temporal update `fork`. @throws `SpecConflict` where the id is in use */
+  async fork(id: string, options: RequestOptions = {}): Promise<Session> {
+    await this.#request(options, (updateId) =>
+      this.#handle.executeUpdate(forkUpdate, { args: [{ id }], updateId }),
+    )
+    return new Session(this.#client, id)
+  }
+
+  /** Ends what runs, and the sandbox, and waits for that; Temporal update `close`. */
+  async close(): Promise<void> {
+    try {
+      await this.#request({}, (updateId) => this.#handle.executeUpdate(closeUpdate, { updateId }))
+    } catch (error) {
+      if (!(error instanceof HoldfastError && ['SandboxClosed', 'SessionNotFound'].includes(error.type)))
+        throw error
+    }
+    await this.#typed(() => this.#handle.result())
+  }
+
+  get #handle() {
+    return this.#client.workflow.getHandle(this.id)
+  }
+
+  /** S3 of the workflow makes it safe to send a request again. */
+  #request<T>(
+    { requestId = randomUUID() }: RequestOptions,
+    send: (updateId: string) => Promise<T>,
+  ): Promise<T> {
+    return pRetry(() => this.#typed(() => send(requestId)), {
+      retries: 1_000,
+      minTimeout: 50,
+      maxTimeout: 2_000,
+      maxRetryTime: PATIENCE_MS,
+      shouldRetry: ({ error }) =>
+        error instanceof HoldfastError && ['SessionTurning', 'ServerUnreachable'].includes(error.type),
+    })
+  }
+
+  #typed<T>(call: () => Promise<T>): Promise<T> {
+    return typed(call, this.id, 'session')
+  }
+}

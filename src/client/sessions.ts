@@ -1,0 +1,89 @@
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
+import { describeProblems, parse } from '../contract/parse.ts'
+import type { SessionArgs, SessionReference } from '../contract/session.ts'
+import { sessionSpec, type SessionInput } from '../contract/session-spec.ts'
+import { HoldfastError, typed } from './errors.ts'
+import { Session } from './session.ts'
+import { specHash } from './spec-hash.ts'
+
+export interface SessionSummary {
+  id: string
+  openedAt: Date
+}
+
+/** Opens sessions and finds them. Every method throws HoldfastError. */
+export class Sessions {
+  readonly #client: Client
+  readonly #taskQueue: string
+
+  constructor(client: Client, taskQueue: string) {
+    this.#client = client
+    this.#taskQueue = taskQueue
+  }
+
+  /**
+   * Opens a session, or finds the open one of that id: opening twice is safe. Temporal's `workflow.start`. The sandbox is there when the
+   * first operation is answered.
+   *
+   * @throws `InvalidSpec` with every wrong field; `SpecConflict` where an open session of that id has another spec
+   */
+  async open(id: string, options: Omit<SessionInput, 'id'> = {}): Promise<Session> {
+    const parsed = parse(sessionSpec, { ...options, id })
+    if (!parsed.ok)
+      throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
+    const hash = specHash(parsed.value)
+    const args: SessionArgs = { spec: parsed.value }
+    return typed(
+      async () => {
+        try {
+          await this.#client.workflow.start(WORKFLOW_TYPES.sandboxSession, {
+            workflowId: id,
+            taskQueue: this.#taskQueue,
+            args: [args],
+            memo: { [SPEC_HASH_MEMO]: hash },
+            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+            workflowIdConflictPolicy: 'FAIL',
+            staticSummary: 'sandbox session',
+          })
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+          const { memo, type } = await this.#client.workflow.getHandle(id).describe()
+          if (type !== WORKFLOW_TYPES.sandboxSession || memo?.[SPEC_HASH_MEMO] !== hash)
+            throw new HoldfastError('SpecConflict', `the id ${id} belongs to what another spec has made`, {
+              cause: error,
+            })
+        }
+        return new Session(this.#client, id)
+      },
+      id,
+      'session',
+    )
+  }
+
+  /** An open session, unasked: the first call on it tells whether there is one. */
+  get(id: string): Session {
+    return new Session(this.#client, id)
+  }
+
+  /** Uses a session that somebody else owns. @throws `InvalidSpec` where the reference is of a later version */
+  attach(reference: SessionReference): Session {
+    if (reference.version !== 1)
+      throw new HoldfastError(
+        'InvalidSpec',
+        `version: is ${String(reference.version)}; this program knows version 1: update it`,
+      )
+    return this.get(reference.id)
+  }
+
+  /** Open sessions, newest first. Temporal's `workflow.list`. */
+  async *list(): AsyncGenerator<SessionSummary, void> {
+    const query = `WorkflowType = "${WORKFLOW_TYPES.sandboxSession}" AND ExecutionStatus = "Running"`
+    try {
+      for await (const { workflowId, startTime } of this.#client.workflow.list({ query }))
+        yield { id: workflowId, openedAt: startTime }
+    } catch (error) {
+      throw HoldfastError.from(error)
+    }
+  }
+}

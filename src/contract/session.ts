@@ -1,0 +1,59 @@
+import type { SandboxUse } from './job.ts'
+import type { SessionSpec } from './session-spec.ts'
+
+/** A sandbox that a workflow holds, as it goes from one run to the next. */
+export interface LeaseState {
+  allocationId: string
+  sandboxId: string | null
+  memoryMb: number
+  state: SandboxUse['state']
+  /** ms since the epoch. */
+  since: number
+  runningMs: number
+  pausedMs: number
+  pauses: number
+  resumes: number
+}
+
+/** What one run of a session leaves to the next. */
+export interface SessionRun {
+  lease: LeaseState
+  /** Of which every command's key is a part: the same in all runs. */
+  scope: string
+  openedAt: number
+  operations: number
+  runs: number
+}
+
+/** The argument of the `sandboxSession` workflow. */
+export interface SessionArgs {
+  spec: SessionSpec
+  /** Absent in the first run. */
+  earlier?: SessionRun
+  /** A snapshot that was made for this session only, and goes with it. */
+  snapshotId?: string
+}
+
+export interface SessionStatus {
+  id: string
+  /** `lost`: E2B has proved that the sandbox is gone; only `close` is left. */
+  state: 'opening' | 'running' | 'paused' | 'lost' | 'closing'
+  sandbox: SandboxUse
+  /** Operations that run now. */
+  inUse: number
+  /** Operations so far. */
+  operations: number
+  /** Runs of the workflow so far: it continues as new before its history grows long. */
+  runs: number
+  openedAt: number
+  usedAt: number
+  idleTimeout: number
+}
+
+/**
+ * Names a session for other workflows and programs. Whoever attaches by it uses the session, and doesn't own it.
+ */
+export interface SessionReference {
+  version: 1
+  id: string
+}

@@ -1,0 +1,29 @@
+import type { Duration } from '@temporalio/common'
+import type { OperationCall } from '../../activities/lib/operation.ts'
+import type { OperationResults } from '../../contract/operations/results.ts'
+import type { OperationName } from '../../contract/operations/table.ts'
+import { perform } from './activities.ts'
+
+/** What an operation that takes a time gets beyond it: for reaching the sandbox, and for ending what runs too long. */
+const MARGIN_MS = 5 * 60_000
+
+/** Performs an operation as an activity, for as long as its input lets it take. */
+export function operate<N extends OperationName>(
+  name: N,
+  call: OperationCall<N>,
+): Promise<OperationResults[N]> {
+  const { timeoutMs } = call.input as { timeoutMs?: unknown }
+  const startToCloseTimeout: Duration | undefined =
+    typeof timeoutMs === 'number' && name !== 'commands.start' ? timeoutMs + MARGIN_MS : undefined
+  const run = perform as (...args: unknown[]) => Promise<OperationResults[N]>
+  return run(name, inWords(name, call.input), call, startToCloseTimeout ? { startToCloseTimeout } : {})
+}
+
+/** What the Temporal UI shows beside the activity: the operation, and what it is about. */
+export function inWords(name: OperationName, input: object): string {
+  const about = ['cmd', 'code', 'path', 'oldPath', 'url', 'port', 'branch', 'commandId', 'name']
+    .map((field) => (input as Record<string, unknown>)[field])
+    .find((value) => typeof value === 'string' || typeof value === 'number')
+  const line = about === undefined ? '' : String(about).trim().split('\n')[0]
+  return line ? `${name}: ${line.length > 120 ? `${line.slice(0, 119)}…` : line}` : name
+}

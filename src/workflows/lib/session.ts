@@ -1,0 +1,207 @@
+import { Mutex } from 'async-mutex'
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  currentUpdateInfo,
+  isCancellation,
+  setCurrentDetails,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type { FailureReport } from '../../contract/failures.ts'
+import type { SandboxWish } from '../../contract/sandboxes.ts'
+import type { OperationInput } from '../../contract/operations/inputs.ts'
+import type { OperationResults } from '../../contract/operations/results.ts'
+import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/operations/table.ts'
+import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/session.ts'
+import { jobFailure, toReport } from './failures.ts'
+import { SandboxLease } from './lease.ts'
+import { operate } from './operate.ts'
+
+/**
+ * One run of a session: a sandbox that many use.
+ *
+ * S1 The sandbox is never paused while an operation runs, and is paused when none has for the idle time.
+ * S2 What is accepted is finished in this run: the next one begins when nothing runs, and meanwhile nothing more is accepted.
+ * S3 An operation is named by its update's id within all runs of the session, so that one sent again is found done.
+ */
+export class Session {
+  readonly #args: SessionArgs
+  readonly #lease: SandboxLease
+  readonly #run: SessionRun
+  readonly #work = new CancellationScope()
+  /** Operations that are done in turn. */
+  readonly #turn = new Mutex()
+  /** Whoever pauses or resumes. */
+  readonly #change = new Mutex()
+  #phase: 'opening' | 'open' | 'lost' | 'closing' = 'opening'
+  /** Why there is no sandbox. */
+  #failed: FailureReport | undefined
+  #turning = false
+  #served = 0
+  #inUse = 0
+  #usedAt = Date.now()
+
+  constructor(args: SessionArgs) {
+    this.#args = args
+    const { earlier } = args
+    this.#lease = new SandboxLease(() => this.#show(), earlier && { state: earlier.lease, wish: this.#wish })
+    this.#run = {
+      lease: this.#lease.saved,
+      scope: earlier?.scope ?? uuid4(),
+      openedAt: earlier?.openedAt ?? Date.now(),
+      operations: earlier?.operations ?? 0,
+      runs: (earlier?.runs ?? 0) + 1,
+    }
+    if (earlier) this.#phase = 'open'
+  }
+
+  get #wish(): SandboxWish {
+    return { ...this.#args.spec.sandbox, keep: 'never' }
+  }
+
+  get status(): SessionStatus {
+    const { operations, runs, openedAt } = this.#run
+    const state = this.#phase === 'open' ? (this.#lease.paused ? 'paused' : 'running') : this.#phase
+    return {
+      id: workflowInfo().workflowId,
+      state,
+      sandbox: this.#lease.use,
+      inUse: this.#inUse,
+      operations,
+      runs,
+      openedAt,
+      usedAt: this.#usedAt,
+      idleTimeout: this.#args.spec.idleTimeout,
+    }
+  }
+
+  /** Lives until the session is closed (then undefined), or this run has been long enough (then the next one's argument). */
+  async live(): Promise<SessionArgs | undefined> {
+    if (this.#phase === 'opening') await this.#open()
+    while (!this.#over) {
+      const idleMs = this.#usedAt + this.#args.spec.idleTimeout - Date.now()
+      if (this.#lease.paused || this.#phase === 'lost' || this.#inUse > 0)
+        await condition(() => this.#over || this.#idle)
+      else if (idleMs > 0) await condition(() => this.#over, idleMs)
+      else await this.#change.runExclusive(() => this.#pauseIfIdle())
+    }
+    if (this.#phase === 'closing') return undefined
+    await condition(allHandlersFinished) // S2
+    const earlier = { ...this.#run, lease: this.#lease.saved }
+    return { ...this.#args, earlier }
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await this.#lease.create(this.#wish)
+      this.#phase = 'open'
+    } catch (error) {
+      if (isCancellation(error)) throw error
+      this.#failed = toReport(error)
+      this.#phase = 'closing'
+      await condition(() => this.#inUse === 0)
+      throw jobFailure(this.#failed.type, this.#failed.message)
+    }
+  }
+
+  /** Ends what runs, and the sandbox. */
+  async end(): Promise<void> {
+    this.#phase = 'closing'
+    this.#work.cancel()
+    await condition(() => this.#inUse === 0)
+    await this.#lease.end(false)
+  }
+
+  close(): void {
+    this.#phase = 'closing'
+  }
+
+  /** Whether something may be asked for now. @throws `SandboxClosed`, `SessionTurning` */
+  admit(): void {
+    if (this.#phase === 'closing') throw jobFailure('SandboxClosed', 'the session is closed')
+    if (this.#turning) throw jobFailure('SessionTurning', 'the session goes on in a new run in a moment')
+  }
+
+  /** Performs an operation, in turn or beside others, in the resumed sandbox. */
+  perform<N extends SandboxOperationName>(name: N, input: OperationInput<N>): Promise<OperationResults[N]> {
+    const key = currentUpdateInfo()?.id ?? uuid4()
+    const { concurrent } = input as { concurrent?: boolean }
+    const work = () => this.#awake(() => this.#operate(name, key, input))
+    const inTurn = SANDBOX_OPERATIONS[name].order === 'in turn' && !concurrent
+    return this.#using(() => (inTurn ? this.#turn.runExclusive(work) : work()))
+  }
+
+  /** Pauses the sandbox when what runs has ended. */
+  async pause(): Promise<void> {
+    await this.#using(() =>
+      this.#change.runExclusive(async () => {
+        await condition(() => this.#inUse === 1)
+        if (!this.#lease.paused) await this.#lease.pause('asked for')
+      }),
+    )
+  }
+
+  async resume(): Promise<void> {
+    await this.#using(() => this.#awake(async () => undefined))
+  }
+
+  async #operate<N extends SandboxOperationName>(
+    name: N,
+    key: string,
+    input: OperationInput<N>,
+  ): Promise<OperationResults[N]> {
+    const target = { ...this.#lease.target, sentinels: [] }
+    const call = { target, key, scope: this.#run.scope, input }
+    return operate(name, call as unknown as Parameters<typeof operate<N>>[1])
+  }
+
+  /** Every kind of use counts, and arms the idle pause anew when it ends. */
+  async #using<T>(work: () => Promise<T>): Promise<T> {
+    this.#inUse++
+    try {
+      return await this.#work.run(work)
+    } catch (error) {
+      if (isCancellation(error)) throw jobFailure('SandboxClosed', 'the session was closed meanwhile')
+      const report = toReport(error)
+      if (report.type === 'SandboxGone') this.#phase = 'lost'
+      throw error instanceof ApplicationFailure
+        ? error
+        : jobFailure(report.type, report.message, report.output)
+    } finally {
+      this.#inUse--
+      this.#usedAt = Date.now()
+      this.#run.operations++
+      this.#turning ||= ++this.#served >= this.#args.spec.turnAfter || workflowInfo().continueAsNewSuggested
+    }
+  }
+
+  async #awake<T>(work: () => Promise<T>): Promise<T> {
+    await condition(() => this.#phase !== 'opening')
+    if (this.#failed) throw jobFailure(this.#failed.type, this.#failed.message)
+    await this.#change.runExclusive(async () => {
+      if (this.#lease.paused) await this.#lease.resume()
+    })
+    return work()
+  }
+
+  async #pauseIfIdle(): Promise<void> {
+    const idle = this.#usedAt + this.#args.spec.idleTimeout <= Date.now()
+    if (idle && this.#inUse === 0 && !this.#lease.paused) await this.#lease.pause('idle') // S1
+  }
+
+  get #idle(): boolean {
+    return this.#inUse === 0 && !this.#lease.paused && this.#phase === 'open'
+  }
+
+  get #over(): boolean {
+    return this.#turning || this.#phase === 'closing'
+  }
+
+  #show(): void {
+    const { sandboxId, state } = this.#lease.use
+    setCurrentDetails(`**${state}** sandbox \`${sandboxId}\``)
+  }
+}

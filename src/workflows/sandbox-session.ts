@@ -1,0 +1,89 @@
+import {
+  CancellationScope,
+  ContinueAsNew,
+  continueAsNew,
+  defineUpdate,
+  isCancellation,
+  ParentClosePolicy,
+  setHandler,
+  startChild,
+} from '@temporalio/workflow'
+import { SANDBOX_OPERATION_NAMES, SANDBOX_OPERATIONS } from '../contract/operations/table.ts'
+import type { SessionArgs, SessionReference } from '../contract/session.ts'
+import {
+  closeUpdate,
+  forkUpdate,
+  pauseUpdate,
+  resumeUpdate,
+  sessionQuery,
+} from '../contract/session-messages.ts'
+import { perform } from './lib/activities.ts'
+import { jobFailure } from './lib/failures.ts'
+import { operate } from './lib/operate.ts'
+import { Session } from './lib/session.ts'
+
+/** A sandbox that lives for months and is shared: every operation is an update of its own name. */
+export async function sandboxSession(args: SessionArgs): Promise<void> {
+  const session = new Session(args)
+  const validator = (): void => session.admit()
+  for (const name of SANDBOX_OPERATION_NAMES)
+    setHandler(
+      defineUpdate<unknown, [object]>(name),
+      (input: object | undefined) => session.perform(name, (input ?? {}) as never),
+      {
+        description: SANDBOX_OPERATIONS[name].does,
+        validator: (_input: object) => session.admit(),
+      },
+    )
+  setHandler(pauseUpdate, () => session.pause(), {
+    description: 'pause the sandbox when what runs has ended; the next use resumes it',
+    validator,
+  })
+  setHandler(resumeUpdate, () => session.resume(), { description: 'resume the sandbox', validator })
+  setHandler(forkUpdate, (input) => fork(input), {
+    description: 'another session with a copy of the sandbox: {"id": "…"}',
+    validator: (input) => {
+      session.admit()
+      if (typeof input?.id !== 'string' || input.id === '')
+        throw jobFailure('InvalidSpec', 'id: is missing; name the new session, as in {"id": "copy"}')
+    },
+  })
+  setHandler(closeUpdate, () => session.close(), {
+    description: 'end what runs, and the sandbox',
+    validator,
+  })
+  setHandler(sessionQuery, () => session.status, { description: 'The sandbox, and who uses it' })
+
+  try {
+    const next = await session.live()
+    if (next) await continueAsNew<typeof sandboxSession>(next)
+    await CancellationScope.nonCancellable(() => cleanUp())
+  } catch (error) {
+    if (error instanceof ContinueAsNew) throw error
+    await CancellationScope.nonCancellable(() => cleanUp())
+    if (!isCancellation(error)) throw error
+  }
+
+  async function fork({ id }: { id: string }): Promise<SessionReference> {
+    const name = `holdfast-${id}`
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9-]/g, '-')
+      .slice(0, 60)
+    const { snapshotId } = await session.perform('sandbox.createSnapshot', { name })
+    const sandbox = { ...args.spec.sandbox, template: snapshotId }
+    await startChild(sandboxSession, {
+      workflowId: id,
+      args: [{ spec: { ...args.spec, id, sandbox }, snapshotId }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: 'a fork',
+    })
+    return { version: 1, id }
+  }
+
+  async function cleanUp(): Promise<void> {
+    await session.end()
+    await perform('deleteArtifacts', 'delete the pictures that code made')
+    const { snapshotId } = args
+    if (snapshotId) await operate('sandbox.deleteSnapshot', { target: undefined, input: { snapshotId } })
+  }
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import { homedir } from 'node:os'
+import { expect } from 'vitest'
+import type { Session } from '../../src/client/session.ts'
+import { SANDBOX_OPERATION_NAMES, type SandboxOperationName } from '../../src/contract/operations/table.ts'
+import { defaultTemplatesDir } from '../../src/local-sandbox/interpreter/environment.ts'
+import { prepareEnvironment } from '../../src/local-sandbox/interpreter/prepare.ts'
+import { type Holdfast, startHoldfast } from './holdfast.ts'
+import { type Use, uses } from './operation-uses.ts'
+
+/** A use of an operation that is ready to be asked for. */
+export interface Prepared {
+  name: SandboxOperationName
+  session: Session
+  /** Asks for it. */
+  perform: () => Promise<unknown>
+  /** Holds what came back, and what came of it, against the table. */
+  check: (result: unknown) => Promise<void>
+}
+
+/** Names of the operations that can run here. */
+export const NAMES = SANDBOX_OPERATION_NAMES.filter(
+  (name) => name !== 'network.getMcp', // E2B's SDK reads the token as root, which the local server doesn't have
+)
+
+/** Holdfast with kernels, and the table of uses against a repository with two commits. */
+export async function startWorld(): Promise<{
+  holdfast: Holdfast
+  prepare: (name: SandboxOperationName) => Promise<Prepared>
+}> {
+  const templates = defaultTemplatesDir(process.getuid?.(), homedir(), undefined)
+  await prepareEnvironment(templates)
+  const holdfast = await startHoldfast({ sandboxArgs: ['--faults', '--templates-dir', templates] })
+  await holdfast.startWorker()
+  const { repo } = await holdfast.spec()
+  await holdfast.repository(repo.url).commitFile('main', 'more.txt', 'more\n')
+  const table = uses({ repoUrl: repo.url }) as unknown as Record<
+    SandboxOperationName,
+    Use<SandboxOperationName>
+  >
+  return {
+    holdfast,
+    prepare: async (name) => {
+      const session = await holdfast.jobs.sessions.open(`session-${randomUUID()}`)
+      const { before, input, returns, after } = table[name]
+      const made = (await before?.(session)) ?? ''
+      await session.getInfo()
+      return {
+        name,
+        session,
+        perform: () => session.perform(name, input(made)),
+        check: async (result) => {
+          if (returns === undefined) expect(result ?? undefined, name).toBeUndefined()
+          else expect(result, name).toMatchObject(returns as object)
+          if (after) expect((await session.run(after)).stdout, name).toContain('once')
+        },
+      }
+    },
+  }
+}
