@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Session } from '../../src/index.ts'
 import { type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -9,21 +11,181 @@ beforeAll(async () => {
 })
 afterAll(() => holdfast.stop())
 
-const open = (options: Parameters<Holdfast['jobs']['sessions']['open']>[1] = {}) =>
+type Options = NonNullable<Parameters<Holdfast['jobs']['sessions']['open']>[1]>
+const open = (options: Options = {}): Promise<Session> =>
   holdfast.jobs.sessions.open(`session-${randomUUID()}`, options)
 
+const untilState = (session: Session, state: string) =>
+  expect.poll(async () => (await session.status()).state, { timeout: 10_000 }).toBe(state)
+
+const sandboxIds = async (): Promise<string[]> =>
+  (await holdfast.listSandboxes()).map(({ sandboxId }) => sandboxId)
+
+test('the sandbox of a closed session is gone, and the session answers no more', async () => {
+  const session = await open()
+  const { sandboxId } = await session.getInfo()
+  await session.close()
+  expect(await sandboxIds()).not.toContain(sandboxId)
+  await expect(session.run('true')).rejects.toMatchObject({ type: 'SessionNotFound' })
+  await session.close()
+})
+
+test('an idle sandbox is paused, and the next use finds its processes as they were', async () => {
+  const session = await open({ idleTimeout: '1s' })
+  const { pid, commandId } = await session.commands.start('sleep 1000')
+  await untilState(session, 'paused')
+  expect((await session.getInfo()).state).toBe('running') // asking resumes it, as any use does
+  expect(await session.commands.list()).toContainEqual(expect.objectContaining({ pid, commandId }))
+  await untilState(session, 'paused')
+  expect((await session.status()).sandbox).toMatchObject({ pauses: 2, resumes: 1 })
+  await session.close()
+})
+
+test('a command longer than the idle time is not paused under', async () => {
+  const session = await open({ idleTimeout: '1s' })
+  await session.run('sleep 2.5')
+  expect((await session.status()).sandbox.pauses).toBe(0)
+  await session.close()
+})
+
+test('a failed use arms the idle pause as well', async () => {
+  const session = await open({ idleTimeout: '1s' })
+  await expect(session.files.read('none')).rejects.toMatchObject({ type: 'FileNotFound' })
+  await untilState(session, 'paused')
+  await session.close()
+})
+
+test('pause waits for what runs, and resume needs no use', async () => {
+  const session = await open()
+  const run = session.run('sleep 0.5; echo done')
+  await expect.poll(async () => (await session.status()).inUse, { timeout: 10_000 }).toBe(1)
+  await session.pause()
+  expect((await run).stdout).toBe('done\n')
+  expect((await session.status()).state).toBe('paused')
+  await session.resume()
+  expect((await session.status()).state).toBe('running')
+  await session.close()
+})
+
+test('commands are run in turn, unless they are said to be concurrent', async () => {
+  const session = await open()
+  const cmd = 'echo begin >>log; sleep 0.4; echo end >>log'
+  await Promise.all([session.run(cmd), session.run(cmd)])
+  expect(await session.files.read('log')).toBe('begin\nend\nbegin\nend\n')
+  const wait = 'echo x >>both; until [ "$(wc -l <both)" = 2 ]; do sleep 0.05; done'
+  const both = [1, 2].map(() => session.run(wait, { concurrent: true }))
+  expect((await Promise.all(both)).map(({ exitCode }) => exitCode)).toEqual([0, 0])
+  await session.close()
+})
+
 test(
-  'a session runs commands, keeps files, and its sandbox goes when it is closed',
+  'requests are neither lost nor done twice while runs of the workflow follow each other',
+  { timeout: 60_000 },
+  async () => {
+    const session = await open({ turnAfter: 10 })
+    const other = holdfast.jobs.sessions.attach(session.reference)
+    const numbers = Array.from({ length: 60 }, (_, index) => index)
+    const users = [session, other, session, other]
+    await Promise.all(
+      users.map(async (user, place) => {
+        for (const number of numbers.filter((number) => number % users.length === place))
+          await user.run(`echo ${number} >>numbers`)
+      }),
+    )
+    const lines = (await session.files.read('numbers')).trim().split('\n').map(Number)
+    expect(lines.toSorted((a, b) => a - b)).toEqual(numbers)
+    const { runs, operations } = await session.status()
+    expect(runs).toBeGreaterThanOrEqual(5)
+    expect(operations).toBeGreaterThanOrEqual(60)
+    await session.close()
+  },
+)
+
+test('a request sent again under its id in a later run of the workflow is found done', async () => {
+  const session = await open({ turnAfter: 10 })
+  const requestId = randomUUID()
+  const append = () => session.perform('commands.run', { cmd: 'echo x >>once; wc -l <once' }, { requestId })
+  const first = await append()
+  for (let n = 0; n < 12; n++) await session.getInfo()
+  expect((await session.status()).runs).toBeGreaterThan(1)
+  expect(await append()).toEqual(first)
+  expect(await session.files.read('once')).toBe('x\n')
+  await session.close()
+})
+
+test('closing ends what runs', async () => {
+  const session = await open()
+  const run = session.run('sleep 1000', { timeoutMs: 600_000 })
+  const outcome = run.catch((error: unknown) => error)
+  await expect.poll(async () => (await session.status()).inUse, { timeout: 10_000 }).toBe(1)
+  const { sandboxId } = await session.getInfo()
+  await session.close()
+  expect(await outcome).toMatchObject({ type: 'SandboxClosed' })
+  expect(await sandboxIds()).not.toContain(sandboxId)
+})
+
+test('a sandbox that was killed from outside is told as gone, and the session can be closed', async () => {
+  const session = await open()
+  const { sandboxId } = await session.getInfo()
+  await Sandbox.kill(sandboxId, holdfast.sandboxes.connection)
+  await expect(session.run('true')).rejects.toMatchObject({ type: 'SandboxGone' })
+  expect((await session.status()).state).toBe('lost')
+  await session.close()
+})
+
+test(
+  'a fork has the files, is a session of its own, and its snapshot goes with it',
   { timeout: 60_000 },
   async () => {
     const session = await open()
-    const { exitCode, stdout } = await session.run('echo hello; exit 3')
-    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: 'hello\n' })
-    await session.files.write('notes.txt', 'text')
-    expect(await session.files.read('notes.txt')).toBe('text')
-    const { sandbox } = await session.status()
+    await session.files.write('shared.txt', 'before')
+    const fork = await session.fork(`fork-${randomUUID()}`)
+    await session.files.write('shared.txt', 'after')
+    expect(await fork.files.read('shared.txt')).toBe('before')
     await session.close()
-    const left = await holdfast.listSandboxes()
-    expect(left.map(({ sandboxId }) => sandboxId)).not.toContain(sandbox.sandboxId)
+    expect(await fork.files.read('shared.txt')).toBe('before')
+    await fork.close()
+    const left = await Sandbox.listSnapshots({ ...holdfast.sandboxes.connection }).nextItems()
+    expect(left.filter(({ names }) => names.some((name) => name.includes(fork.id)))).toEqual([])
   },
 )
+
+test('opening twice finds the session; with another spec, or another kind of workflow, it is a conflict', async () => {
+  const session = await open({ idleTimeout: '1h' })
+  const { sandboxId } = await session.getInfo()
+  const again = await holdfast.jobs.sessions.open(session.id, { idleTimeout: '1h' })
+  expect((await again.getInfo()).sandboxId).toBe(sandboxId)
+  await expect(holdfast.jobs.sessions.open(session.id, { idleTimeout: '2h' })).rejects.toMatchObject({
+    type: 'SpecConflict',
+  })
+  const open_ = []
+  for await (const { id } of holdfast.jobs.sessions.list()) open_.push(id)
+  expect(open_).toContain(session.id)
+  await session.close()
+  const anew = await holdfast.jobs.sessions.open(session.id)
+  expect((await anew.getInfo()).sandboxId).not.toBe(sandboxId)
+  await anew.close()
+})
+
+test('bad input is refused with its field, by the client before it is sent and by the worker where it came another way', async () => {
+  const session = await open()
+  await expect(session.run('true', { cwd: '' })).rejects.toMatchObject({
+    type: 'InvalidSpec',
+    problems: [{ field: 'cwd' }],
+  })
+  await expect(
+    holdfast.updateUnchecked(session.id, 'files.read', { path: 7, colour: 'red' }),
+  ).rejects.toMatchObject({
+    cause: { message: expect.stringMatching(/path: .*\n.*colour: is not a field/s) },
+  })
+  await expect(holdfast.jobs.sessions.open('no spaces please', {})).rejects.toMatchObject({
+    type: 'InvalidSpec',
+    problems: [{ field: 'id' }],
+  })
+  await session.close()
+})
+
+test('a session whose sandbox can not be created says why to whoever waits for it', async () => {
+  const session = await open({ sandbox: { template: 'there-is-none' } })
+  await expect(session.run('true')).rejects.toMatchObject({ type: 'SandboxInvalidArgument' })
+})

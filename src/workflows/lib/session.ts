@@ -1,5 +1,6 @@
 import { Mutex } from 'async-mutex'
 import {
+  ActivityFailure,
   allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
@@ -86,7 +87,7 @@ export class Session {
       if (this.#lease.paused || this.#phase === 'lost' || this.#inUse > 0)
         await condition(() => this.#over || this.#idle)
       else if (idleMs > 0) await condition(() => this.#over, idleMs)
-      else await this.#change.runExclusive(() => this.#pauseIfIdle())
+      else await this.#pauseIdle()
     }
     if (this.#phase === 'closing') return undefined
     await condition(allHandlersFinished) // S2
@@ -104,6 +105,17 @@ export class Session {
       this.#phase = 'closing'
       await condition(() => this.#inUse === 0)
       throw jobFailure(this.#failed.type, this.#failed.message)
+    }
+  }
+
+  /** A pause that fails is tried again after another idle time; meanwhile E2B pauses the sandbox itself. */
+  async #pauseIdle(): Promise<void> {
+    try {
+      await this.#pauseUnlessUsed('idle')
+    } catch (error) {
+      if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error
+      if (toReport(error).type === 'SandboxGone') this.#phase = 'lost'
+      this.#usedAt = Date.now()
     }
   }
 
@@ -136,12 +148,14 @@ export class Session {
 
   /** Pauses the sandbox when what runs has ended. */
   async pause(): Promise<void> {
-    await this.#using(() =>
-      this.#change.runExclusive(async () => {
-        await condition(() => this.#inUse === 1)
-        if (!this.#lease.paused) await this.#lease.pause('asked for')
-      }),
-    )
+    await this.#told(async () => {
+      await this.#opened()
+      let paused = false
+      while (!paused) {
+        await condition(() => this.#inUse === 0)
+        paused = await this.#pauseUnlessUsed('asked for')
+      }
+    })
   }
 
   async resume(): Promise<void> {
@@ -162,6 +176,17 @@ export class Session {
   async #using<T>(work: () => Promise<T>): Promise<T> {
     this.#inUse++
     try {
+      return await this.#told(work)
+    } finally {
+      this.#inUse--
+      this.#usedAt = Date.now()
+      this.#run.operations++
+    }
+  }
+
+  /** What goes wrong is told as a failure of the closed list, which fails the update and not the workflow. */
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    try {
       return await this.#work.run(work)
     } catch (error) {
       if (isCancellation(error)) throw jobFailure('SandboxClosed', 'the session was closed meanwhile')
@@ -171,25 +196,30 @@ export class Session {
         ? error
         : jobFailure(report.type, report.message, report.output)
     } finally {
-      this.#inUse--
-      this.#usedAt = Date.now()
-      this.#run.operations++
       this.#turning ||= ++this.#served >= this.#args.spec.turnAfter || workflowInfo().continueAsNewSuggested
     }
   }
 
-  async #awake<T>(work: () => Promise<T>): Promise<T> {
+  async #opened(): Promise<void> {
     await condition(() => this.#phase !== 'opening')
     if (this.#failed) throw jobFailure(this.#failed.type, this.#failed.message)
+  }
+
+  async #awake<T>(work: () => Promise<T>): Promise<T> {
+    await this.#opened()
     await this.#change.runExclusive(async () => {
       if (this.#lease.paused) await this.#lease.resume()
     })
     return work()
   }
 
-  async #pauseIfIdle(): Promise<void> {
-    const idle = this.#usedAt + this.#args.spec.idleTimeout <= Date.now()
-    if (idle && this.#inUse === 0 && !this.#lease.paused) await this.#lease.pause('idle') // S1
+  /** S1: whoever comes while it is being paused waits, and resumes it. */
+  #pauseUnlessUsed(why: string): Promise<boolean> {
+    return this.#change.runExclusive(async () => {
+      if (this.#inUse > 0) return false
+      if (!this.#lease.paused) await this.#lease.pause(why)
+      return true
+    })
   }
 
   get #idle(): boolean {
