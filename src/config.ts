@@ -19,6 +19,8 @@ const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
 const workerConfig = z.strictObject({
   /** HOLDFAST_TASK_QUEUE */
   taskQueue: z.string().min(1).default(DEFAULT_TASK_QUEUE),
+  /** HOLDFAST_WORKFLOWS: a TypeScript or JavaScript file that exports workflows of yours, to run beside Holdfast's */
+  workflows: z.string().min(1).optional(),
   /** HOLDFAST_OWNER: marks this deployment's sandboxes; two deployments that share an E2B account need two. */
   owner: z
     .string()
@@ -58,6 +60,7 @@ export type WorkerConfig = z.output<typeof workerConfig>
 
 const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_TASK_QUEUE: ['taskQueue'],
+  HOLDFAST_WORKFLOWS: ['workflows'],
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],

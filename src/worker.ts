@@ -9,7 +9,8 @@ import { createSecretStore } from './activities/lib/secrets.ts'
 import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
 import { createLogger, temporalLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
-import { workflowBundle } from './runtime/workflow-bundle.ts'
+import { workflowAccess } from './workflow-access.ts'
+import { extendedBundle, workflowBundle } from './runtime/workflow-bundle.ts'
 
 export interface WorkerReady {
   taskQueue: string
@@ -62,7 +63,9 @@ async function createWorker(
     connection,
     namespace,
     taskQueue: config.taskQueue,
-    workflowBundle: { codePath: await workflowBundle() },
+    workflowBundle: config.workflows
+      ? await extendedBundle(config.workflows)
+      : { codePath: await workflowBundle() },
     activities: createActivities({
       e2b: createE2B(config.e2b),
       secrets: createSecretStore(environmentSecret()),
@@ -70,6 +73,7 @@ async function createWorker(
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),
+      ...workflowAccess(connection, namespace),
     }),
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,

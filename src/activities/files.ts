@@ -67,17 +67,15 @@ export const fileOperations = {
     use.sdk(async (sandbox) => fileInfo(await sandbox.files.getInfo(path, by(user)))),
 
   /** `files.watchDir` for a time. A second run watches for what is left of it; what happened in between it doesn't know. */
-  'files.watchDir': (use, { path, recursive, timeoutMs, maxEvents, user }) =>
+  'files.watchDir': (use, { path, recursive, timeoutMs, maxEvents, signal, user }) =>
     use.sdk((sandbox) =>
       watchDirectory(
-        (onEvent, onExit) =>
-          sandbox.files.watchDir(path, (event) => onEvent({ name: event.name, type: event.type }), {
-            recursive,
-            timeoutMs: 0,
-            onExit,
-            ...by(user),
-          }),
+        (onEvent, onExit) => {
+          const options = { recursive, timeoutMs: 0, onExit, ...by(user) }
+          return sandbox.files.watchDir(path, ({ name, type }) => onEvent({ name, type }), options)
+        },
         { timeoutMs, maxEvents },
+        signal ? (events) => use.signal(signal, events) : undefined,
       ),
     ),
 } satisfies Family<'files'>

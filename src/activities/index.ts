@@ -13,6 +13,7 @@ import { asActivities } from './lib/operation.ts'
 import { lifecycleActivities } from './lifecycle.ts'
 import { networkOperations } from './network.ts'
 import { reaperActivities } from './reaper.ts'
+import { sessionActivities } from './sessions.ts'
 import { sandboxOperations } from './sandbox.ts'
 
 /** Every activity of Holdfast, for a worker: the operations by E2B's names, and what a job is made of. */
@@ -32,6 +33,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   ...fileActivities(deps),
   ...gitActivities(deps),
   ...checkpointActivities(deps),
+  ...sessionActivities(deps),
   ...reaperActivities(deps),
 })
 

@@ -4,6 +4,7 @@ import { artifactsFolder } from './lib/blobs/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox } from './lib/e2b.ts'
 import { failure } from './lib/failures.ts'
+import { whileBeating } from './lib/heartbeat.ts'
 
 export interface CreateSandboxInput {
   /** Made by the workflow before the call, so that a sandbox whose create reply was lost can be found. */
@@ -19,7 +20,9 @@ export interface CreatedSandbox {
 }
 
 /** A sandbox's life: what the lease of a job or session does. */
-export const lifecycleActivities = (deps: ActivityDeps) => ({
+export const lifecycleActivities = (deps: ActivityDeps) => beating(activities(deps))
+
+const activities = (deps: ActivityDeps) => ({
   /**
    * `Sandbox.create`, adopting: any attempt but the first looks for a sandbox of this allocation and takes it, killing
    * surplus ones.
@@ -89,3 +92,12 @@ export const lifecycleActivities = (deps: ActivityDeps) => ({
     for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
   },
 })
+
+/** With heartbeats, so that a worker's death in the middle is noticed soon. */
+const beating = <A extends Record<string, (input: never) => Promise<unknown>>>(all: A): A =>
+  Object.fromEntries(
+    Object.entries(all).map(([name, activity]) => [
+      name,
+      (input: never) => whileBeating(() => activity(input)),
+    ]),
+  ) as A

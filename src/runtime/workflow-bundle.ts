@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
 
@@ -11,7 +11,24 @@ const CACHE = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import
 const PARTS = ['workflows', 'contract']
 
 /**
- * The path of the workflow bundle, made once for each state of the sources: bundling costs a worker 1 to 4 seconds.
+ * The bundle of our workflows and of those that a file exports. Its sources may be anywhere, so it is made anew for each worker.
+ */
+export async function extendedBundle(file: string): Promise<{ code: string }> {
+  await mkdir(CACHE, { recursive: true })
+  const entry = join(CACHE, `workflows-and-${process.pid}.ts`)
+  const exports = [join(SOURCE, 'workflows/index.ts'), resolve(file)].map(
+    (path) => `export * from ${JSON.stringify(path)}\n`,
+  )
+  await writeFile(entry, exports.join(''))
+  try {
+    return await bundleWorkflowCode({ workflowsPath: entry, logger: new DefaultLogger('WARN') })
+  } finally {
+    await rm(entry, { force: true })
+  }
+}
+
+/**
+ * The path of the bundle of our workflows, made once for each state of the sources: bundling costs a worker 1 to 4 seconds.
  * Several processes may make it at once; the last rename wins, with the same content.
  */
 export async function workflowBundle(): Promise<string> {

@@ -15,8 +15,9 @@ type Options = NonNullable<Parameters<Holdfast['jobs']['sessions']['open']>[1]>
 const open = (options: Options = {}): Promise<Session> =>
   holdfast.jobs.sessions.open(`session-${randomUUID()}`, options)
 
-const untilState = (session: Session, state: string) =>
-  expect.poll(async () => (await session.status()).state, { timeout: 10_000 }).toBe(state)
+const untilState = async (session: Session, state: string): Promise<void> => {
+  await expect.poll(async () => (await session.status()).state, { timeout: 10_000 }).toBe(state)
+}
 
 const sandboxIds = async (): Promise<string[]> =>
   (await holdfast.listSandboxes()).map(({ sandboxId }) => sandboxId)

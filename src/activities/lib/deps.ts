@@ -1,4 +1,5 @@
 import type { OwnerStatus } from '../../contract/sandboxes.ts'
+import type { UseSessionInput } from '../sessions.ts'
 import type { BlobStore } from './blobs/store.ts'
 import type { E2B } from './e2b.ts'
 import type { SecretStore } from './secrets.ts'
@@ -12,6 +13,10 @@ export interface ActivityDeps {
   owner: string
   /** Temporal's namespace, in the metadata too: workflow ids are unique only there. */
   namespace: string
+  /** Asks a session for an operation, by an update. @throws a failure of the closed list */
+  askSession(request: UseSessionInput, cancellation: AbortSignal): Promise<unknown>
+  /** Sends a signal to a workflow. */
+  signal(execution: { workflowId: string; runId: string }, name: string, ...args: unknown[]): Promise<void>
   /** Asks Temporal how the newest run of a workflow stands. */
   ownerStatus(workflowId: string): Promise<OwnerStatus>
 }

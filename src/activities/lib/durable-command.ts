@@ -4,6 +4,7 @@ import { isFailureType } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
 import type { Sandbox } from './e2b.ts'
+import { executionOf } from './execution.ts'
 import { failure } from './failures.ts'
 import { type CommandLine, type Followed, Follower } from './follower.ts'
 import type { SandboxTarget } from './target.ts'
@@ -33,13 +34,8 @@ export function currentCommandId({
   key?: string | undefined
   scope?: string | undefined
 }): string {
-  const { workflowExecution: execution, activityId } = Context.current().info
-  if (!execution) throw new Error('durable commands belong to activities of a workflow')
-  return commandIdOf({
-    workflowId: execution.workflowId,
-    scope: scope ?? execution.runId,
-    key: key ?? activityId,
-  })
+  const { workflowId, runId } = executionOf()
+  return commandIdOf({ workflowId, scope: scope ?? runId, key: key ?? Context.current().info.activityId })
 }
 
 /**

@@ -7,6 +7,7 @@ import type { ActivityDeps } from './deps.ts'
 import type { CommandLine } from './follower.ts'
 import { mapped, type Sandbox } from './e2b.ts'
 import { failure } from './failures.ts'
+import { executionOf } from './execution.ts'
 import { whileBeating } from './heartbeat.ts'
 import type { SandboxTarget } from './target.ts'
 
@@ -28,6 +29,8 @@ export interface Use {
   key: { key?: string | undefined; scope?: string | undefined }
   /** Whether an earlier attempt may have done it already. */
   again: boolean
+  /** Sends a signal to the workflow that asked for this. */
+  signal(name: string, ...args: unknown[]): Promise<void>
   /** Makes a call with heartbeats. */
   beating<T>(call: () => Promise<T>): Promise<T>
   /** Connects, which resumes a paused sandbox, and makes a call of the SDK, with heartbeats; its errors are of the closed list. */
@@ -75,6 +78,7 @@ function useOf(deps: ActivityDeps, target: SandboxTarget, key: Use['key']): Use 
     target,
     key,
     again: Context.current().info.attempt > 1,
+    signal: (name, ...args) => deps.signal(executionOf(), name, ...args),
     beating: whileBeating,
     sdk: (call) =>
       whileBeating(async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { oneLine } from '../fields.ts'
 import { sandboxPath as path, user } from './commands.ts'
 
 /** Bytes of a file that one operation carries: Temporal refuses payloads of 2 MB. */
@@ -47,6 +48,9 @@ export const fileInputs = {
       .max(24 * 60 * 60_000)
       .default(60_000)
       .describe('How long to watch'),
+    signal: oneLine(100)
+      .optional()
+      .describe('A signal of the calling workflow, which gets the events as they come'),
     maxEvents: z.int().min(1).max(1_000).default(100).describe('After so many the watch ends'),
   }),
 }

@@ -10,7 +10,7 @@ const retry = (maximumAttempts: number): ActivityOptions['retry'] => ({
 })
 
 /** A call or two to E2B. After about 15 s of trying, the job itself waits: `Outage`. */
-const CALL: ActivityOptions = { startToCloseTimeout: '2m', retry: retry(7) }
+const CALL: ActivityOptions = { startToCloseTimeout: '2m', heartbeatTimeout: '10s', retry: retry(7) }
 
 /**
  * Work in the sandbox that attaches again after a worker's death: noticed by the heartbeat, waited for on cancellation so
@@ -89,6 +89,8 @@ const TABLE = {
   killSandbox: CALL,
   killAllocation: CALL,
   deleteArtifacts: CALL,
+  // As long as the operation in the session takes.
+  useSession: { ...WORK, startToCloseTimeout: '25h' },
   // A job. A command is followed for as long as it may run; the caller adds its time.
   runCommand: WORK,
   writeFile: WORK,
@@ -100,7 +102,7 @@ const TABLE = {
   verifyResume: WORK,
   commitWork: WORK,
   pushBranch: WORK,
-  deleteCheckpoints: CALL,
+  deleteCheckpoints: { startToCloseTimeout: '2m', retry: retry(7) },
   reapSandboxes: { startToCloseTimeout: '30m', heartbeatTimeout: '2m', retry: retry(5) },
 } satisfies Record<keyof Activities, ActivityOptions>
 

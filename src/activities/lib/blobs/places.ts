@@ -1,5 +1,5 @@
-import { Context } from '@temporalio/activity'
 import type { ActivityDeps } from '../deps.ts'
+import { executionOf } from '../execution.ts'
 import { keyWord } from './store.ts'
 
 /** Where the blobs of this deployment are, a folder for each workflow id. */
@@ -7,16 +7,10 @@ export const deploymentFolder = ({ owner, namespace }: Pick<ActivityDeps, 'owner
   `workflows/${keyWord(owner)}/${keyWord(namespace)}/`
 
 /** What belongs to this run of the workflow only: checkpoints. */
-export const runFolder = (deps: ActivityDeps): string => `${workflowFolder(deps)}${execution().runId}/`
+export const runFolder = (deps: ActivityDeps): string => `${workflowFolder(deps)}${executionOf().runId}/`
 
 /** What its runs share: pictures that code made. */
 export const artifactsFolder = (deps: ActivityDeps): string => `${workflowFolder(deps)}artifacts/`
 
 const workflowFolder = (deps: ActivityDeps): string =>
-  `${deploymentFolder(deps)}${keyWord(execution().workflowId)}/`
-
-function execution(): { workflowId: string; runId: string } {
-  const { workflowExecution } = Context.current().info
-  if (!workflowExecution) throw new Error('blobs belong to activities of a workflow')
-  return workflowExecution
-}
+  `${deploymentFolder(deps)}${keyWord(executionOf().workflowId)}/`
