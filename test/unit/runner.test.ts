@@ -99,6 +99,17 @@ test('a cancelled command that ignores SIGTERM is killed after the grace, and sa
   expect((await exited(attachment)).exitCode).toBe(137)
 })
 
+test('a cancellation that comes before its command has begun ends it', async () => {
+  const commandId = id()
+  const cancel = spawn('/bin/bash', ['-c', cancelCommand(home, commandId, 300, 10_000)])
+  const cancelled = new Promise<string>((resolve) =>
+    cancel.stdout.once('data', (text) => resolve(String(text))),
+  )
+  const attachment = attach(home, { commandId, script: 'sleep 60' })
+  expect((await exited(attachment)).exitCode).toBe(143)
+  expect(await cancelled).toBe('killed\n')
+})
+
 test('a supervisor that died without a record makes the outcome unknown, and nothing runs again', async () => {
   const commandId = id()
   const script = `echo x >>"${home}/${commandId}.count"; echo up; sleep 60`

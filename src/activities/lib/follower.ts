@@ -18,6 +18,7 @@ import { type Trailer, TrailerReader } from './trailer.ts'
 
 const HEARTBEAT_MS = 2_000
 const CANCEL_GRACE_MS = 5_000
+const CANCEL_PATIENCE_MS = 5_000
 const SILENCE_MS = 30_000
 
 export interface CommandLine extends SandboxTarget {
@@ -49,6 +50,7 @@ export class Follower {
   readonly #sandbox: Sandbox
   readonly #command: Followed
   readonly #seen: CommandHeartbeat
+  #over = false
   #lastActivity = Date.now()
   #extendedAt = Date.now()
 
@@ -108,6 +110,7 @@ export class Follower {
       if (stop.signal.aborted) throw stop.signal.reason
       if (!reader.end()) throw notStarted(handle, this.#context.info.attempt) ?? mapE2BError(error)
     } finally {
+      this.#over = true
       clearInterval(beat)
       if (patience) clearTimeout(patience)
       cancellation.removeEventListener('abort', onCancel)
@@ -161,13 +164,14 @@ export class Follower {
     }
     this.cancelled = true
     const { user } = this.#command
+    const line = cancelCommand(runnerHome(user), this.#seen.commandId, CANCEL_GRACE_MS, CANCEL_PATIENCE_MS)
     try {
-      await mapped(() =>
-        this.#sandbox.commands.run(cancelCommand(runnerHome(user), this.#seen.commandId, CANCEL_GRACE_MS), {
-          timeoutMs: 0,
-          ...(user && { user }),
-        }),
-      )
+      // The stream may be open before the command has begun; then nothing is said.
+      for (let told = ''; told === '' && !this.#over;)
+        told = await mapped(async () => {
+          const { stdout } = await this.#sandbox.commands.run(line, { timeoutMs: 0, ...(user && { user }) })
+          return stdout
+        })
     } catch (error) {
       stop.abort(error)
     }
