@@ -19,19 +19,19 @@ async function outputOfOnlyStep(job: Awaited<ReturnType<Holdfast['jobs']['submit
 }
 
 test(
-  'a worker killed by SIGKILL in the middle of a 60 s command loses no line and runs nothing twice',
+  'a worker killed by SIGKILL in the middle of a 30 s command loses no line and runs nothing twice',
   { timeout: 150_000 },
   async () => {
     const first = await holdfast.startWorker()
-    const spec = await holdfast.spec({ steps: [{ run: counting(600), timeout: '5m' }] })
+    const spec = await holdfast.spec({ steps: [{ run: counting(300), timeout: '5m' }] })
     const job = await holdfast.jobs.submit(spec)
     await untilPrinted(job, 'line 20\n')
     await end(first, 'SIGKILL')
     const second = await holdfast.startWorker()
     const result = await job.result()
-    expect(await outputOfOnlyStep(job)).toBe(expectedLines(600).slice(-2_000))
+    expect(await outputOfOnlyStep(job)).toBe(expectedLines(300).slice(-2_000))
     expect((await job.status()).steps[0]).toMatchObject({ exitCode: 0 })
-    expect((await job.status()).steps[0]?.ms).toBeGreaterThan(60_000)
+    expect((await job.status()).steps[0]?.ms).toBeGreaterThan(30_000)
     expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
     await end(second, 'SIGTERM')
   },
