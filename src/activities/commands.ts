@@ -2,7 +2,7 @@ import type { CommandResult } from '../contract/job.ts'
 import { outputText } from '../contract/output.ts'
 import type { CommandInfo, CommandOutcome } from '../contract/operations/results.ts'
 import { followCommand, runDurably, startDurably } from './lib/durable-command.ts'
-import { failure } from './lib/failures.ts'
+import { failure } from '../contract/failure.ts'
 import type { Family } from './lib/operation.ts'
 import { cancelCommand, commandFolder, listCommand, runnerHome } from './lib/runner.ts'
 

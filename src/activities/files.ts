@@ -1,7 +1,7 @@
 import { MAX_FILE_BYTES } from '../contract/operations/files.ts'
 import type { FileInfo } from '../contract/operations/results.ts'
 import type { EntryInfo } from './lib/e2b.ts'
-import { failure } from './lib/failures.ts'
+import { failure } from '../contract/failure.ts'
 import type { Family } from './lib/operation.ts'
 import { watchDirectory } from './lib/watch.ts'
 

@@ -1,6 +1,6 @@
 import type { ParsedInput } from '../contract/operations/inputs.ts'
 import { outputText } from '../contract/output.ts'
-import { failure } from './lib/failures.ts'
+import { failure } from '../contract/failure.ts'
 import { type Remote, runGit } from './lib/git-command.ts'
 import { parseGitStatus } from './lib/git-status.ts'
 import type { Family, Use } from './lib/operation.ts'

@@ -1,9 +1,9 @@
 import { Context } from '@temporalio/activity'
 import { SANDBOX_METADATA, type SandboxWish } from '../contract/sandboxes.ts'
-import { artifactsFolder } from './lib/blobs/places.ts'
+import { artifactsFolder } from './lib/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox } from './lib/e2b.ts'
-import { failure } from './lib/failures.ts'
+import { failure } from '../contract/failure.ts'
 import { whileBeating } from './lib/heartbeat.ts'
 
 export interface CreateSandboxInput {

@@ -7,8 +7,8 @@ import {
   SANDBOX_METADATA,
   type SandboxRow,
 } from '../contract/sandboxes.ts'
-import { deploymentFolder } from './lib/blobs/places.ts'
-import { textOfKeyWord } from './lib/blobs/store.ts'
+import { deploymentFolder } from '../blobs/places.ts'
+import { textOfKeyWord } from '../blobs/store.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { SandboxInfo } from './lib/e2b.ts'
 

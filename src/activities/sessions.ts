@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity'
 import type { SandboxOperationName } from '../contract/operations/table.ts'
 import type { SessionReference } from '../contract/session.ts'
 import type { ActivityDeps } from './lib/deps.ts'
-import { failure } from './lib/failures.ts'
+import { failure } from '../contract/failure.ts'
 import { whileBeating } from './lib/heartbeat.ts'
 
 export interface UseSessionInput {

@@ -6,8 +6,8 @@ import { buffer } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import S3rver from 's3rver'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openBlobStore } from '../../src/activities/lib/blobs/open.ts'
-import { type BlobStore, keyWord, textOfKeyWord } from '../../src/activities/lib/blobs/store.ts'
+import { openBlobStore } from '../../src/blobs/open.ts'
+import { type BlobStore, keyWord, textOfKeyWord } from '../../src/blobs/store.ts'
 
 let folder: string
 let s3: S3rver

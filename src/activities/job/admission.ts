@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { describeProblems, parse } from '../../contract/parse.ts'
 import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../../contract/spec.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
-import { failure } from '../lib/failures.ts'
+import { failure } from '../../contract/failure.ts'
 
 /** What a job was started with: by our client it is parsed, from the Temporal UI or another SDK it is whatever was sent. */
 export const admissionActivities = (deps: ActivityDeps) => ({

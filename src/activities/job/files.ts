@@ -2,7 +2,7 @@ import type { CommandResult } from '../../contract/job.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { runDurably } from '../lib/durable-command.ts'
 import { mapped } from '../lib/e2b.ts'
-import { failure } from '../lib/failures.ts'
+import { failure } from '../../contract/failure.ts'
 import { RUNNER_HOME } from '../lib/runner.ts'
 import type { SandboxTarget } from '../lib/target.ts'
 

@@ -1,6 +1,6 @@
 import type { OwnerStatus } from '../../contract/sandboxes.ts'
 import type { UseSessionInput } from '../sessions.ts'
-import type { BlobStore } from './blobs/store.ts'
+import type { BlobStore } from '../../blobs/store.ts'
 import type { E2B } from './e2b.ts'
 import type { SecretStore } from './secrets.ts'
 

@@ -18,7 +18,7 @@ import {
 } from 'e2b'
 import { type Execution, Sandbox } from '@e2b/code-interpreter'
 import { ApplicationFailure } from '@temporalio/common'
-import { failure } from './failures.ts'
+import { failure } from '../../contract/failure.ts'
 
 /** Where E2B is. All undefined means the E2B cloud with the API key given. */
 export interface E2BConfig {

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity'
 import type { CommandHeartbeat } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
-import { failure } from './failures.ts'
+import { failure } from '../../contract/failure.ts'
 import {
   attachCommand,
   CANNOT_START,

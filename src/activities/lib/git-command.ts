@@ -2,7 +2,7 @@ import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { REPOSITORY, type ActivityDeps } from './deps.ts'
 import { runDurably } from './durable-command.ts'
-import { failure } from './failures.ts'
+import { failure } from '../../contract/failure.ts'
 import type { SandboxTarget } from './target.ts'
 import { gitFailureType, gitMessage } from './git-failures.ts'
 

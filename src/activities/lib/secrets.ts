@@ -1,4 +1,4 @@
-import { failure } from './failures.ts'
+import { failure } from '../../contract/failure.ts'
 
 /** Resolves references to secrets. Values stay in this process: nothing returns them to a workflow. */
 export interface SecretStore {

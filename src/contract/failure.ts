@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common'
-import { FAILURES, isTerminal, type FailureType } from '../../contract/failures.ts'
+import { FAILURES, isTerminal, type FailureType } from './failures.ts'
 
 interface FailureOptions {
   /** Output of the command that failed, for people. */

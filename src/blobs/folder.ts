@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { failure } from '../failures.ts'
+import { failure } from '../contract/failure.ts'
 import type { BlobStore } from './store.ts'
 
 /** Blobs as files of a folder, which every worker of the deployment has to see. */

@@ -8,7 +8,7 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
-import { failure } from '../failures.ts'
+import { failure } from '../contract/failure.ts'
 import type { BlobStore } from './store.ts'
 
 /**

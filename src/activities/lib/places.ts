@@ -1,0 +1,16 @@
+import { outputsFolder, workflowFolder } from '../../blobs/places.ts'
+import { keyWord } from '../../blobs/store.ts'
+import type { ActivityDeps } from './deps.ts'
+import { executionOf } from './execution.ts'
+
+/** What belongs to this run of the workflow only: checkpoints. */
+export const runFolder = (deps: ActivityDeps): string =>
+  `${workflowFolder(deps, executionOf().workflowId)}${executionOf().runId}/`
+
+/** What its runs share: pictures that code made. */
+export const artifactsFolder = (deps: ActivityDeps): string =>
+  `${workflowFolder(deps, executionOf().workflowId)}artifacts/`
+
+/** What a command printed, by the name that the workflow gave to its output. */
+export const outputFolder = (deps: ActivityDeps, name: string): string =>
+  `${outputsFolder(deps, executionOf().workflowId)}${keyWord(name)}/`
