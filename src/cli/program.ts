@@ -6,6 +6,7 @@ import { addDiff } from './commands/diff.ts'
 import { addList } from './commands/list.ts'
 import { addSandboxes } from './commands/sandboxes.ts'
 import { addSchema } from './commands/schema.ts'
+import { addSession } from './commands/session.ts'
 import { addStatus } from './commands/status.ts'
 import { addSubmit } from './commands/submit.ts'
 import { addUp } from './commands/up.ts'
@@ -27,6 +28,7 @@ export function createProgram() {
     addCancel,
     addNotify,
     addList,
+    addSession,
     addSandboxes,
     addSchema,
     addWorker,
