@@ -32,6 +32,7 @@ export const commandInputs = {
       .boolean()
       .default(false)
       .describe('In a session: beside other commands, rather than after them'),
+    live: z.boolean().default(false).describe('Whether its output is kept as it comes, to be followed'),
   }),
   'commands.start': z.strictObject({
     ...command,
