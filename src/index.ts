@@ -4,7 +4,7 @@ export { HoldfastError } from './client/errors.ts'
 export type { Job, StepOutput } from './client/job.ts'
 export type { Jobs, JobSummary } from './client/jobs.ts'
 export type { FollowOutput } from './client/outputs.ts'
-export type { Session, RunOptions } from './client/session.ts'
+export type { LiveOptions, RunCodeOptions, RunOptions, Session } from './client/session.ts'
 export type { Sessions, SessionSummary } from './client/sessions.ts'
 export { FAILURES, type FailureReport, type FailureType } from './contract/failures.ts'
 export type {

@@ -3,8 +3,7 @@ import { Context } from '@temporalio/activity'
 import type { CommandHeartbeat } from '../../contract/job.ts'
 import type { OutputStream } from '../../contract/output.ts'
 import type { ActivityDeps } from './deps.ts'
-import { OutputLog } from './output-log.ts'
-import { outputFolder } from './places.ts'
+import { type OutputLogs, withOutputLogs } from './output-log.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
 import { failure } from '../../contract/failure.ts'
 import {
@@ -55,7 +54,7 @@ export class Follower {
   readonly #sandbox: Sandbox
   readonly #command: Followed
   readonly #seen: CommandHeartbeat
-  #logs: Record<OutputStream, OutputLog> | undefined
+  #logs: OutputLogs | undefined
   #over = false
   #lastActivity = Date.now()
   #extendedAt = Date.now()
@@ -75,18 +74,14 @@ export class Follower {
   async follow(cancellation: AbortSignal): Promise<Trailer> {
     const { output, sandboxNumber } = this.#command
     if (output === undefined) return this.#attach(cancellation)
-    const folder = `${outputFolder(this.#deps, output)}${sandboxNumber}/`
-    const open = (stream: OutputStream) => OutputLog.open(this.#deps, folder, stream)
-    const [stdout, stderr] = await Promise.all([open('stdout'), open('stderr')])
-    this.#logs = { stdout, stderr }
-    // What an earlier attempt saw and did not keep is asked for again.
-    if (stdout.end < this.#seen.stdoutBytes || stderr.end < this.#seen.stderrBytes) this.#seen.recent = ''
-    Object.assign(this.#seen, { stdoutBytes: stdout.end, stderrBytes: stderr.end })
-    try {
-      return await this.#attach(cancellation)
-    } finally {
-      await Promise.all([stdout.close(), stderr.close()])
-    }
+    return withOutputLogs(this.#deps, { name: output, sandboxNumber }, (logs) => {
+      const [stdoutBytes, stderrBytes] = [logs.stdout.end, logs.stderr.end]
+      // What an earlier attempt saw and did not keep is asked for again.
+      if (stdoutBytes < this.#seen.stdoutBytes || stderrBytes < this.#seen.stderrBytes) this.#seen.recent = ''
+      Object.assign(this.#seen, { stdoutBytes, stderrBytes })
+      this.#logs = logs
+      return this.#attach(cancellation)
+    })
   }
 
   async #attach(cancellation: AbortSignal): Promise<Trailer> {
