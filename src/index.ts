@@ -15,6 +15,7 @@ export type {
   Phase,
   Review,
 } from './contract/job.ts'
+export type { Cost } from './contract/cost.ts'
 export type { Fate, OwnerStatus, ReaperReport, SandboxRow } from './contract/sandboxes.ts'
 export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'
 export { agentJobJsonSchema, agentJobSpec, type AgentJobInput, type AgentJobSpec } from './contract/spec.ts'

@@ -5,6 +5,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createActivities } from './activities/index.ts'
 import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
+import { HEARTBEAT_MS } from './activities/lib/heartbeat.ts'
 import { createSecretStore } from './activities/lib/secrets.ts'
 import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
 import { createLogger, temporalLogger } from './runtime/logger.ts'
@@ -70,6 +71,7 @@ async function createWorker(
       e2b: createE2B(config.e2b),
       secrets: createSecretStore(environmentSecret()),
       blobs: await openBlobStore(config.blobStore),
+      tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),

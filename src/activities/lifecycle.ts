@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity'
 import { SANDBOX_METADATA, type SandboxWish } from '../contract/sandboxes.ts'
 import { artifactsFolder } from './lib/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
-import type { Sandbox } from './lib/e2b.ts'
+import type { Sandbox, SandboxInfo } from './lib/e2b.ts'
 import { failure } from '../contract/failure.ts'
 import { whileBeating } from './lib/heartbeat.ts'
 
@@ -16,6 +16,7 @@ export interface CreateSandboxInput {
 
 export interface CreatedSandbox {
   sandboxId: string
+  cpuCount: number
   memoryMb: number
 }
 
@@ -35,7 +36,7 @@ const activities = (deps: ActivityDeps) => ({
     if (again || info.attempt > 1) {
       const [adopted, ...surplus] = await deps.e2b.list(allocation)
       for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
-      if (adopted) return { sandboxId: adopted.sandboxId, memoryMb: adopted.memoryMB }
+      if (adopted) return created(adopted)
     }
     const made: Sandbox = await deps.e2b.create({
       template: sandbox.template,
@@ -53,8 +54,7 @@ const activities = (deps: ActivityDeps) => ({
         [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
       },
     })
-    const { memoryMB } = await deps.e2b.info(made.sandboxId)
-    return { sandboxId: made.sandboxId, memoryMb: memoryMB }
+    return created(await deps.e2b.info(made.sandboxId))
   },
 
   /**
@@ -91,6 +91,12 @@ const activities = (deps: ActivityDeps) => ({
     })
     for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
   },
+})
+
+const created = ({ sandboxId, cpuCount, memoryMB }: SandboxInfo): CreatedSandbox => ({
+  sandboxId,
+  cpuCount,
+  memoryMb: memoryMB,
 })
 
 /** With heartbeats, so that a worker's death in the middle is noticed soon. */

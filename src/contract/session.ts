@@ -1,3 +1,4 @@
+import type { SandboxTime } from './cost.ts'
 import type { SandboxUse } from './job.ts'
 import type { SessionSpec } from './session-spec.ts'
 
@@ -5,12 +6,13 @@ import type { SessionSpec } from './session-spec.ts'
 export interface LeaseState {
   allocationId: string
   sandboxId: string | null
+  cpuCount: number
   memoryMb: number
   state: SandboxUse['state']
   /** ms since the epoch. */
   since: number
-  runningMs: number
-  pausedMs: number
+  /** Until then. */
+  sizes: SandboxTime[]
   pauses: number
   resumes: number
 }

@@ -91,12 +91,19 @@ describe('options', () => {
 
 const sandbox = {
   sandboxId: 'sbx1',
-  state: 'paused',
+  state: 'paused' as const,
   runningMs: 4_000,
   pausedMs: 120_000,
   pauses: 1,
   resumes: 1,
-} as const
+  sizes: [{ cpuCount: 2, memoryMb: 512, runningMs: 4_000, pausedMs: 120_000 }],
+}
+const cost = {
+  sandbox: { runningMs: 4_000, pausedMs: 120_000, usd: 0.000_121 },
+  temporal: { actions: 30, usd: 0.0015 },
+  usd: 0.001_621,
+  savedByPausingUsd: 3.6,
+}
 
 describe('answers for people', () => {
   test('a job in review says what it waits for and how to answer', () => {
@@ -109,6 +116,7 @@ describe('answers for people', () => {
       sandbox,
       branch: 'holdfast/bump',
       commit: null,
+      cost,
       steps: [{ kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
     } as const
     const text = formatStatus(
@@ -124,6 +132,7 @@ describe('answers for people', () => {
       'answer with  holdfast --address a:1 approve bump',
       'branch       holdfast/bump',
       'sandbox      sbx1, paused; ran 4.0 s, paused 2 min, resumed once',
+      'cost         $0.0016: sandbox $0.00012, 30 Temporal actions $0.0015; pausing saved $3.60',
       alignRight('  ✔ check: npm test', '1.2 s'),
     ])
   })
@@ -140,6 +149,7 @@ describe('answers for people', () => {
       checks: [],
       review: null,
       sandbox,
+      cost,
     }
     expect(formatResult(result, plain)).toMatch(
       /^outcome {6}completed\n[^]*^changes {6}1 file, \+2 −3$[^]*has it$/m,

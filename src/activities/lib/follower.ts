@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity'
 import type { CommandHeartbeat } from '../../contract/job.ts'
 import type { ActivityDeps } from './deps.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
+import { HEARTBEAT_MS } from './heartbeat.ts'
 import { failure } from '../../contract/failure.ts'
 import {
   attachCommand,
@@ -16,7 +17,6 @@ import {
 import type { SandboxTarget } from './target.ts'
 import { type Trailer, TrailerReader } from './trailer.ts'
 
-const HEARTBEAT_MS = 2_000
 const CANCEL_GRACE_MS = 5_000
 const CANCEL_PATIENCE_MS = 5_000
 const SILENCE_MS = 30_000
