@@ -49,6 +49,12 @@ const workerConfig = z.strictObject({
     .default(() => pathToFileURL(join(homedir(), '.local', 'share', 'holdfast', 'blobs')).href),
   /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
   healthPort: wholeNumber(0, 65_535).optional(),
+  /** HOLDFAST_METRICS_PORT: serves `/metrics` for Prometheus; 0 takes a free one, unset serves none */
+  metricsPort: wholeNumber(0, 65_535).optional(),
+  /** HOLDFAST_METRICS_HOST: the address to serve them at */
+  metricsHost: z
+    .union([z.ipv4(), z.ipv6()], { error: 'is not an IP address such as 0.0.0.0' })
+    .default('127.0.0.1'),
   /** HOLDFAST_MAX_CACHED_WORKFLOWS: about 100 KB of memory each */
   maxCachedWorkflows: wholeNumber(1).default(1_000),
   /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
@@ -79,6 +85,8 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],
+  HOLDFAST_METRICS_PORT: ['metricsPort'],
+  HOLDFAST_METRICS_HOST: ['metricsHost'],
   HOLDFAST_MAX_CACHED_WORKFLOWS: ['maxCachedWorkflows'],
   HOLDFAST_MAX_ACTIVITIES: ['maxActivities'],
   HOLDFAST_HEARTBEAT_MS: ['heartbeatMs'],

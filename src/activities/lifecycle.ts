@@ -3,6 +3,7 @@ import { SANDBOX_METADATA, type SandboxWish } from '../contract/sandboxes.ts'
 import { artifactsFolder } from './lib/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox, SandboxInfo } from './lib/e2b.ts'
+import { counted } from './lib/metrics.ts'
 import { failure } from '../contract/failure.ts'
 import { whileBeating } from './lib/heartbeat.ts'
 
@@ -33,11 +34,10 @@ const activities = (deps: ActivityDeps) => ({
   async createSandbox({ allocationId, again, sandbox }: CreateSandboxInput): Promise<CreatedSandbox> {
     const { info } = Context.current()
     const allocation = { [SANDBOX_METADATA.owner]: deps.owner, [SANDBOX_METADATA.allocation]: allocationId }
-    if (again || info.attempt > 1) {
-      const [adopted, ...surplus] = await deps.e2b.list(allocation)
-      for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
-      if (adopted) return created(adopted)
-    }
+    const [adopted, ...surplus] = again || info.attempt > 1 ? await deps.e2b.list(allocation) : []
+    for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
+    counted('sandboxesAdopted', {}, adopted ? 1 : 0)
+    if (adopted) return created(adopted)
     const made: Sandbox = await deps.e2b.create({
       template: sandbox.template,
       timeoutMs: sandbox.timeout,

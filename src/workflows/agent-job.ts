@@ -11,9 +11,9 @@ import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
 import { ending, type Ending, toReport } from './lib/failures.ts'
-import { Journal } from './lib/journal.ts'
 import { Ledger } from './lib/ledger.ts'
 import { SandboxLease } from './lib/lease.ts'
+import { jobEnded, MeasuredJournal } from './lib/metrics.ts'
 import { ReviewDesk } from './lib/review.ts'
 import { runChecks, runSteps } from './lib/steps.ts'
 import { Waits } from './lib/waits.ts'
@@ -24,7 +24,7 @@ type Outcome = Omit<JobResult, 'sandbox' | 'cost'>
 /** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
 export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const { workflowId: id } = workflowInfo()
-  const journal = new Journal()
+  const journal = new MeasuredJournal()
   const lease = new SandboxLease((event) => journal.record(event))
   const workspace = new Workspace(journal, lease)
   const waits = new Waits(journal, workspace)
@@ -174,10 +174,15 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   function conclude(end: Ending<Outcome>): JobResult {
+    const { cost } = ledger
+    jobEnded(
+      end.kind === 'finished' ? end.value.outcome : end.kind === 'failed' ? end.report.type : end.kind,
+      cost,
+    )
     if (end.kind === 'cancelled') throw end.error
     if (end.kind === 'failed')
       throw ApplicationFailure.nonRetryable(end.report.message, end.report.type, end.report)
-    return { ...end.value, sandbox: lease.use, cost: ledger.cost }
+    return { ...end.value, sandbox: lease.use, cost }
   }
 
   function answerQueries(): void {

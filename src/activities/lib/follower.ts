@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { Context } from '@temporalio/activity'
 import type { CommandHeartbeat } from '../../contract/job.ts'
@@ -84,7 +85,7 @@ export class Follower {
       stdoutOffset: this.#seen.stdoutBytes,
       stderrOffset: this.#seen.stderrBytes,
     })
-    const handle = await mapped(() =>
+    const handle = await mapped('commands.run', () =>
       this.#sandbox.commands.run(line, {
         background: true,
         timeoutMs: 0,
@@ -99,7 +100,8 @@ export class Follower {
     const patience =
       waitMs && setTimeout(() => stop.abort(failure('TimedOut', `it still runs after ${waitMs} ms`)), waitMs)
     const beat = setInterval(() => void this.#beat(stop), HEARTBEAT_MS)
-    const onCancel = (): void => void this.#cancel(stop)
+    // Whoever aborts, what follows is this activity's: its calls count as its own.
+    const onCancel = AsyncResource.bind((): void => void this.#cancel(stop))
     cancellation.addEventListener('abort', onCancel, { once: true })
     if (cancellation.aborted) onCancel()
     this.#heartbeat()
@@ -144,7 +146,7 @@ export class Follower {
     this.#lastActivity = this.#extendedAt = Date.now()
     // Both a proof of life for a silent stream and the extension that keeps a working sandbox from pausing itself.
     try {
-      await mapped(() => this.#sandbox.setTimeout(sandboxTimeoutMs))
+      await mapped('sandbox.setTimeout', () => this.#sandbox.setTimeout(sandboxTimeoutMs))
     } catch (error) {
       stop.abort(error)
     }
@@ -168,7 +170,7 @@ export class Follower {
     try {
       // The stream may be open before the command has begun; then nothing is said.
       for (let told = ''; told === '' && !this.#over;)
-        told = await mapped(async () => {
+        told = await mapped('commands.run', async () => {
           const { stdout } = await this.#sandbox.commands.run(line, { timeoutMs: 0, ...(user && { user }) })
           return stdout
         })
