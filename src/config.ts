@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { LIST_PRICES } from './contract/cost.ts'
-import { DEFAULT_TASK_QUEUE } from './contract/job.ts'
+import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from './contract/job.ts'
 import { type FieldProblem, parse } from './contract/parse.ts'
 
 const notANumber = {
@@ -28,7 +28,7 @@ const workerConfig = z.strictObject({
   owner: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,64}$/, 'is not 1 to 64 letters, digits, dots, dashes or underscores')
-    .default('holdfast'),
+    .default(DEFAULT_OWNER),
   e2b: z
     .strictObject({
       /** E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL, E2B_DOMAIN: as the E2B SDK reads them */

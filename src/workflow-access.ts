@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common'
 import type { NativeConnection } from '@temporalio/worker'
 import type { ActivityDeps } from './activities/lib/deps.ts'
 import { HoldfastError } from './client/errors.ts'
+import { Outputs } from './client/outputs.ts'
 import { Session } from './client/session.ts'
 
 /** How activities reach other workflows: through the client, over the worker's own connection. */
@@ -11,10 +12,11 @@ export function workflowAccess(
   namespace: string,
 ): Pick<ActivityDeps, 'askSession' | 'signal'> {
   const client = new Client({ connection, namespace })
+  const noOutputs = new Outputs({ owner: '', namespace }, undefined)
   return {
     askSession: async ({ reference, requestId, name, input }, cancellation) => {
       try {
-        const request = new Session(client, reference.id).perform(name, input, { requestId })
+        const request = new Session(client, noOutputs, reference.id).perform(name, input, { requestId })
         return await Promise.race([request, cancelled(cancellation)])
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error

@@ -13,8 +13,10 @@ export const commandOperations = {
    *
    * @throws `OutcomeUnknown` where the command began and its end was not recorded
    */
-  'commands.run': async (use, { cmd, cwd = '.', concurrent: _, ...line }) =>
-    outcome(await runDurably(use.deps, use.command({ script: cmd, cwd, ...line }))),
+  'commands.run': async (use, { cmd, cwd = '.', concurrent: _, live, ...line }) => {
+    const output = live ? use.key.key : undefined
+    return outcome(await runDurably(use.deps, use.command({ script: cmd, cwd, output, ...line })))
+  },
 
   /** E2B's `commands.run` with `background`. A second run finds the command started. */
   'commands.start': (use, { cmd, cwd = '.', ...line }) =>

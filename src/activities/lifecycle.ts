@@ -1,5 +1,7 @@
 import { Context } from '@temporalio/activity'
 import { SANDBOX_METADATA, type SandboxWish } from '../contract/sandboxes.ts'
+import { outputsFolder } from '../blobs/places.ts'
+import { executionOf } from './lib/execution.ts'
 import { artifactsFolder } from './lib/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { Sandbox, SandboxInfo } from './lib/e2b.ts'
@@ -81,6 +83,7 @@ const activities = (deps: ActivityDeps) => ({
   /** Deletes the pictures that code made in this workflow's sandbox. A second attempt finds none. */
   async deleteArtifacts(): Promise<void> {
     await deps.blobs.deleteAll(artifactsFolder(deps))
+    await deps.blobs.deleteAll(outputsFolder(deps, executionOf().workflowId))
   },
 
   /** Kills whatever a create call that never answered may have left. */

@@ -6,6 +6,8 @@ import { pipeline } from 'node:stream/promises'
 import { failure } from '../contract/failure.ts'
 import type { BlobStore } from './store.ts'
 
+const DRAFT = '.draft'
+
 /** Blobs as files of a folder, which every worker of the deployment has to see. */
 export function folderBlobs(folder: string): BlobStore {
   const pathOf = (key: string): string => join(folder, ...key.split('/'))
@@ -14,7 +16,7 @@ export function folderBlobs(folder: string): BlobStore {
     put: (key, content) =>
       available(async () => {
         const path = pathOf(key)
-        const draft = `${path}.${randomUUID()}.draft`
+        const draft = `${path}.${randomUUID()}${DRAFT}`
         await mkdir(dirname(path), { recursive: true, mode: 0o700 })
         try {
           await pipeline(content, createWriteStream(draft, { mode: 0o600, flush: true }))
@@ -31,6 +33,12 @@ export function folderBlobs(folder: string): BlobStore {
         const file = await open(pathOf(key)).catch(ifMissing(undefined))
         if (!file) throw failure('BlobMissing', `there is no ${pathOf(key)}`)
         return file.createReadStream()
+      }),
+    keys: (prefix) =>
+      available(async () => {
+        const entries = await readdir(pathOf(prefix), { withFileTypes: true }).catch(ifMissing([]))
+        const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith(DRAFT))
+        return files.map(({ name }) => prefix + name).toSorted()
       }),
     folders: (prefix) =>
       available(async () => {

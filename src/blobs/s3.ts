@@ -36,6 +36,13 @@ export function s3Blobs(url: URL): BlobStore {
         const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: keyOf(key) }))
         return Body as Readable
       }),
+    keys: (under) =>
+      available(async () => {
+        const found: string[] = []
+        for await (const { Contents = [] } of list({ Prefix: keyOf(under), Delimiter: '/' }))
+          for (const { Key = '' } of Contents) found.push(Key.slice(prefix.length))
+        return found
+      }),
     folders: (under) =>
       available(async () => {
         const found: string[] = []

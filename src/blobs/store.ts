@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 
 /**
- * Where what is too large for a history is kept, outside every sandbox: checkpoints. Keys are paths of plain words; a
+ * Where what is too large for a history is kept, outside every sandbox: checkpoints, outputs, pictures. Keys are paths of plain words; a
  * key's content never changes, so writing it twice is writing it once.
  */
 export interface BlobStore {
@@ -11,6 +11,8 @@ export interface BlobStore {
   put(key: string, content: Readable): Promise<{ bytes: number }>
   /** @throws `BlobMissing` where there is none */
   get(key: string): Promise<Readable>
+  /** Keys right under a prefix, which ends in a slash, in the order of their names. */
+  keys(prefix: string): Promise<string[]>
   /** Folders right under a prefix. */
   folders(prefix: string): Promise<string[]>
   /** Deletes everything under a prefix, which ends in a slash. */

@@ -4,6 +4,7 @@ import { addCancel } from './commands/cancel.ts'
 import { addNotify } from './commands/notify.ts'
 import { addDiff } from './commands/diff.ts'
 import { addList } from './commands/list.ts'
+import { addOutput } from './commands/output.ts'
 import { addSandboxes } from './commands/sandboxes.ts'
 import { addSchema } from './commands/schema.ts'
 import { addStatus } from './commands/status.ts'
@@ -22,6 +23,7 @@ export function createProgram() {
     addSubmit,
     addStatus,
     addWatch,
+    addOutput,
     addDiff,
     addAnswers,
     addCancel,

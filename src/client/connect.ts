@@ -1,6 +1,6 @@
 import { Connection } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
-import { DEFAULT_TASK_QUEUE } from '../contract/job.ts'
+import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
 import { HoldfastError } from './errors.ts'
 import { Jobs } from './jobs.ts'
 
@@ -12,6 +12,10 @@ export interface ConnectOptions {
   profile?: string
   /** Where the workers listen. */
   taskQueue?: string
+  /** `file:///folder` or `s3://bucket/prefix`, where the workers keep outputs; otherwise `HOLDFAST_BLOB_STORE`. Only following them needs it. */
+  blobStore?: string
+  /** The workers' `HOLDFAST_OWNER`, which is the default; `holdfast` without. */
+  owner?: string
   /** How long the server may take to answer the first time, in ms; 10,000 by default. */
   timeoutMs?: number
 }
@@ -32,6 +36,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
     return new Jobs(connection, {
       namespace: options.namespace ?? namespace ?? 'default',
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
+      owner: options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER),
+      blobStore: options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined),
     })
   } catch (error) {
     throw new HoldfastError('ServerUnreachable', `no Temporal server answers at ${address}`, { cause: error })

@@ -11,12 +11,19 @@ import {
   requestChangesUpdate,
   statusQuery,
 } from '../contract/messages.ts'
+import { type OutputChunk, stepOutputName } from '../contract/output.ts'
 import { parse, describeProblems } from '../contract/parse.ts'
 import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
 import { HoldfastError, typed } from './errors.ts'
+import type { FollowOutput, Outputs } from './outputs.ts'
 
 /** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
 const POLL = { fastest: 150, slowest: 2_000 }
+
+export interface StepOutput extends OutputChunk {
+  /** Whose output it is. */
+  step: number
+}
 
 /** One job: a typed view of its `agentJob` workflow. Every method throws HoldfastError. */
 export class Job {
@@ -24,10 +31,12 @@ export class Job {
   /** The run that was started or found; undefined where the job was only named. */
   readonly runId: string | undefined
   readonly #client: Client
+  readonly #outputs: Outputs
   readonly #handle: WorkflowHandle
 
-  constructor(client: Client, id: string, runId?: string) {
+  constructor(client: Client, outputs: Outputs, id: string, runId?: string) {
     this.id = id
+    this.#outputs = outputs
     this.runId = runId
     this.#client = client
     this.#handle = client.workflow.getHandle(id)
@@ -112,6 +121,25 @@ export class Job {
       if (details) return details as CommandHeartbeat
     }
     return undefined
+  }
+
+  /**
+   * All that a step prints, while it runs and afterwards, from the workers' blob store: of secrets, `***`. Waits for a step that hasn't begun.
+   * After a disconnect go on with `step: last.step, from: last.next`. It costs Temporal a query about every second, and no history.
+   *
+   * @param options.step its number in `status().steps` or in the event `stepStarted`; the one that runs, or else the last, if left out
+   * @throws `BlobStoreUnavailable` where this program doesn't know the workers' blob store; `JobNotFound`
+   */
+  async *output(options: FollowOutput & { step?: number } = {}): AsyncGenerator<StepOutput, void> {
+    const { steps, current } = await this.status()
+    const step = options.step ?? Math.max(0, current === null ? steps.length - 1 : steps.length)
+    const { runId } = await this.describe()
+    const over = async (): Promise<boolean> => {
+      const status = await this.status()
+      return status.steps.length > step || status.phase === 'done' || !(await this.describe()).running
+    }
+    for await (const chunk of this.#outputs.follow(this.id, stepOutputName(runId, step), over, options))
+      yield { step, ...chunk }
   }
 
   /**

@@ -6,6 +6,7 @@ import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contrac
 import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { Job } from './job.ts'
+import { Outputs } from './outputs.ts'
 import { Sessions } from './sessions.ts'
 import { specHash } from './spec-hash.ts'
 
@@ -26,12 +27,17 @@ export class Jobs {
   readonly #connection: Connection
   readonly #client: Client
   readonly #taskQueue: string
+  readonly #outputs: Outputs
 
-  constructor(connection: Connection, options: { namespace: string; taskQueue: string }) {
+  constructor(
+    connection: Connection,
+    options: { namespace: string; taskQueue: string; owner: string; blobStore: string | undefined },
+  ) {
     this.#connection = connection
+    this.#outputs = new Outputs(options, options.blobStore)
     this.#client = new Client({ connection, namespace: options.namespace })
     this.#taskQueue = options.taskQueue
-    this.sessions = new Sessions(this.#client, options.taskQueue)
+    this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)
   }
 
   /**
@@ -57,12 +63,12 @@ export class Jobs {
           workflowIdConflictPolicy: 'FAIL',
           staticSummary: `${spec.branch} of ${spec.repo.url}`,
         })
-        return new Job(this.#client, spec.id, handle.firstExecutionRunId)
+        return new Job(this.#client, this.#outputs, spec.id, handle.firstExecutionRunId)
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
         const job = this.get(spec.id)
         const existing = await job.describe()
-        if (existing.specHash === hash) return new Job(this.#client, spec.id, existing.runId)
+        if (existing.specHash === hash) return new Job(this.#client, this.#outputs, spec.id, existing.runId)
         throw new HoldfastError('SpecConflict', `the id ${spec.id} belongs to a job of another spec`, {
           cause: error,
         })
@@ -72,7 +78,7 @@ export class Jobs {
 
   /** The job of that id, unasked: the first call on it tells whether there is one. */
   get(id: string): Job {
-    return new Job(this.#client, id)
+    return new Job(this.#client, this.#outputs, id)
   }
 
   /**

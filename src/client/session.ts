@@ -16,6 +16,7 @@ import {
   sessionQuery,
 } from '../contract/session-messages.ts'
 import { HoldfastError, typed } from './errors.ts'
+import type { Outputs } from './outputs.ts'
 
 /** For how long a request is sent again while Temporal can't be reached or the session begins its next run, in ms. */
 const PATIENCE_MS = 5 * 60_000
@@ -25,38 +26,43 @@ export interface RequestOptions {
   requestId?: string
 }
 
+/** Where what is printed goes while it runs, about once a second, from the workers' blob store. What that can't give is left out. */
+export interface LiveOptions extends RequestOptions {
+  onStdout?: (text: string) => void
+  onStderr?: (text: string) => void
+}
+
+export type RunOptions = LiveOptions & Omit<OperationInput<'commands.run'>, 'cmd' | 'live'>
+export type RunCodeOptions = LiveOptions & Omit<OperationInput<'code.run'>, 'code' | 'live'>
+
 /**
  * A sandbox that many use, behind its `sandboxSession` workflow. Its methods have the names of E2B's SDK, and outlive the death of
  * workers and of Temporal's connection: a request is sent again under one id, and done once. Every method throws HoldfastError.
  */
 export class Session implements SandboxApi {
   readonly id: string
-  readonly commands: SandboxApi['commands']
+  readonly commands: Omit<SandboxApi['commands'], 'run'> & Pick<Session, 'run'>
   readonly files: SandboxApi['files']
   readonly git: SandboxApi['git']
-  readonly code: SandboxApi['code']
+  readonly code: Omit<SandboxApi['code'], 'run'> & { run: Session['runCode'] }
   readonly network: SandboxApi['network']
   readonly getInfo: SandboxApi['getInfo']
   readonly getMetrics: SandboxApi['getMetrics']
-  /** `commands.run`. */
-  readonly run: SandboxApi['commands']['run']
-  /** `code.run`, under the SDK's name. */
-  readonly runCode: SandboxApi['code']['run']
   readonly #client: Client
+  readonly #outputs: Outputs
 
-  constructor(client: Client, id: string) {
+  constructor(client: Client, outputs: Outputs, id: string) {
     this.#client = client
+    this.#outputs = outputs
     this.id = id
     const api = sandboxApi((name, input) => this.perform(name, input))
-    this.commands = api.commands
+    this.commands = { ...api.commands, run: (cmd, options) => this.run(cmd, options) }
     this.files = api.files
     this.git = api.git
-    this.code = api.code
+    this.code = { ...api.code, run: (code, options) => this.runCode(code, options) }
     this.network = api.network
     this.getInfo = api.getInfo
     this.getMetrics = api.getMetrics
-    this.run = api.commands.run
-    this.runCode = api.code.run
   }
 
   /** For another workflow or program to attach by: it uses the session, and doesn't own it. */
@@ -89,6 +95,36 @@ export class Session implements SandboxApi {
     )
   }
 
+  /** `commands.run`; live with `onStdout` or `onStderr`. @throws `BlobStoreUnavailable`, before anything runs */
+  run(cmd: string, options: RunOptions = {}): Promise<OperationResults['commands.run']> {
+    return this.#performLive('commands.run', { cmd, ...options })
+  }
+
+  /** `code.run`, under the SDK's name; live in the same way. */
+  runCode(code: string, options: RunCodeOptions = {}): Promise<OperationResults['code.run']> {
+    return this.#performLive('code.run', { code, ...options })
+  }
+
+  async #performLive<N extends 'commands.run' | 'code.run'>(
+    name: N,
+    { onStdout, onStderr, requestId = randomUUID(), ...input }: OperationInput<N> & LiveOptions,
+  ): Promise<OperationResults[N]> {
+    const wanted = input as unknown as OperationInput<N>
+    if (!onStdout && !onStderr) return this.perform(name, wanted, { requestId })
+    const on = { stdout: onStdout, stderr: onStderr }
+    const end = new AbortController()
+    const output = this.#outputs.follow(this.id, requestId, end.signal)
+    const showing = (async () => {
+      for await (const { stream, text } of output) on[stream]?.(text)
+    })()
+    try {
+      return await this.perform(name, { ...wanted, live: true }, { requestId })
+    } finally {
+      end.abort()
+      await showing.catch(() => undefined) // the result has head and tail of what could not be shown
+    }
+  }
+
   /** Pauses the sandbox when what runs has ended; the next use resumes it. Temporal update `pause`. */
   pause(options: RequestOptions = {}): Promise<void> {
     return this.#request(options, (updateId) => this.#handle.executeUpdate(pauseUpdate, { updateId }))
@@ -109,7 +145,7 @@ export class Session implements SandboxApi {
     await this.#request(options, (updateId) =>
       this.#handle.executeUpdate(forkUpdate, { args: [{ id }], updateId }),
     )
-    return new Session(this.#client, id)
+    return new Session(this.#client, this.#outputs, id)
   }
 
   /** Ends what runs, and the sandbox, and waits for that; Temporal update `close`. */

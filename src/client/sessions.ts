@@ -4,6 +4,7 @@ import { describeProblems, parse } from '../contract/parse.ts'
 import type { SessionArgs, SessionReference } from '../contract/session.ts'
 import { sessionSpec, type SessionInput } from '../contract/session-spec.ts'
 import { HoldfastError, typed } from './errors.ts'
+import type { Outputs } from './outputs.ts'
 import { Session } from './session.ts'
 import { specHash } from './spec-hash.ts'
 
@@ -16,9 +17,11 @@ export interface SessionSummary {
 export class Sessions {
   readonly #client: Client
   readonly #taskQueue: string
+  readonly #outputs: Outputs
 
-  constructor(client: Client, taskQueue: string) {
+  constructor(client: Client, taskQueue: string, outputs: Outputs) {
     this.#client = client
+    this.#outputs = outputs
     this.#taskQueue = taskQueue
   }
 
@@ -54,7 +57,7 @@ export class Sessions {
               cause: error,
             })
         }
-        return new Session(this.#client, id)
+        return new Session(this.#client, this.#outputs, id)
       },
       id,
       'session',
@@ -63,7 +66,7 @@ export class Sessions {
 
   /** An open session, unasked: the first call on it tells whether there is one. */
   get(id: string): Session {
-    return new Session(this.#client, id)
+    return new Session(this.#client, this.#outputs, id)
   }
 
   /** Uses a session that somebody else owns. @throws `InvalidSpec` where the reference is of a later version */

@@ -12,6 +12,9 @@ export const WORKFLOW_TYPES = {
 
 export const DEFAULT_TASK_QUEUE = 'holdfast'
 
+/** Whose sandboxes and blobs are those of a deployment that has no name. */
+export const DEFAULT_OWNER = 'holdfast'
+
 /** Memo key that holds the fingerprint of the spec, so that a second submit can tell "the same" from "another". */
 export const SPEC_HASH_MEMO = 'holdfastSpecHash'
 
@@ -57,6 +60,8 @@ export interface DiffSummary {
 }
 
 export interface StepReport {
+  /** Counts from 0, over all rounds. */
+  step: number
   kind: 'run' | 'write' | 'patch' | 'sleep' | 'waitFor' | 'check'
   name: string
   round: number
@@ -88,7 +93,7 @@ export type JobEventBody =
   | { type: 'sandboxRestored'; sandboxId: string; head: string; ms: number }
   | { type: 'outage'; failure: FailureReport; retryAt: number }
   | { type: 'outageOver'; ms: number }
-  | { type: 'stepStarted'; kind: StepReport['kind']; name: string; round: number }
+  | ({ type: 'stepStarted' } & Pick<StepReport, 'step' | 'kind' | 'name' | 'round'>)
   | ({ type: 'stepFinished'; output: string } & StepReport)
   | {
       type: 'reviewRequested'

@@ -5,6 +5,8 @@ import type { SessionSpec } from './session-spec.ts'
 /** A sandbox that a workflow holds, as it goes from one run to the next. */
 export interface LeaseState {
   allocationId: string
+  /** How many sandboxes there have been. */
+  sandboxes: number
   sandboxId: string | null
   cpuCount: number
   memoryMb: number

@@ -16,6 +16,8 @@ export interface Stack {
   sandboxes: Sandboxes['about']
   /** The worker's first process; another one comes where that ends by itself. */
   worker: { pid: number; taskQueue: string; metricsUrl: string }
+  /** Where checkpoints and outputs are kept. */
+  blobStore: string
   /** Resolves, never rejects, when a part can't be kept running. */
   broken: Promise<Error>
   /** Ends the worker first, then the sandbox server, then Temporal: only what this stack started. */
@@ -72,7 +74,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ])
     signal.throwIfAborted()
     const [temporal, sandboxes] = [await starting.temporal, await starting.sandboxes]
-    worker = await startWorker(options, { ...sandboxes.env, ...connectionEnv(temporal) }, state)
+    const blobStore = env.HOLDFAST_BLOB_STORE ?? pathToFileURL(join(state.path, 'blobs')).href
+    const partsEnv = { ...sandboxes.env, ...connectionEnv(temporal), HOLDFAST_BLOB_STORE: blobStore }
+    worker = await startWorker(options, partsEnv, state)
     const { address, namespace, uiUrl, how } = temporal
     return {
       temporal: { address, namespace, uiUrl, how },
@@ -82,6 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         taskQueue: options.taskQueue,
         metricsUrl: metricsUrlOf(worker.first.ready),
       },
+      blobStore,
       broken: Promise.race([worker.givenUp, ...(sandboxes.givenUp ? [sandboxes.givenUp] : [])]),
       stop,
     }
@@ -116,9 +121,8 @@ const connectionEnv = ({ kind, address, namespace }: TemporalServer): NodeJS.Pro
 function startWorker(
   { env, secrets = {}, taskQueue, onProgress, signal }: StackOptions,
   partsEnv: NodeJS.ProcessEnv,
-  { path, logs }: StateFolder,
+  { logs }: StateFolder,
 ): Promise<KeptChild> {
-  const blobStore = pathToFileURL(join(path, 'blobs')).href
   const secretEnv = Object.entries(secrets).map(([name, value]) => [`HOLDFAST_SECRET_${name}`, value])
   return keepRunning({
     name: 'the worker',
@@ -137,7 +141,6 @@ function startWorker(
           // Prometheus knows it by its port: another one takes the same.
           HOLDFAST_METRICS_PORT:
             env.HOLDFAST_METRICS_PORT ?? (last ? new URL(metricsUrlOf(last.ready)).port : '0'),
-          HOLDFAST_BLOB_STORE: env.HOLDFAST_BLOB_STORE ?? blobStore,
           HOLDFAST_HEARTBEAT_MS: env.HOLDFAST_HEARTBEAT_MS ?? '500',
         },
         logFile: join(logs, 'worker.log'),

@@ -34,7 +34,7 @@ export async function up(
 }
 
 /** A stack that is up, for people. */
-export function describeStack({ temporal, sandboxes, worker }: Stack): string {
+export function describeStack({ temporal, sandboxes, worker, blobStore }: Stack): string {
   const { address, uiUrl, how } = temporal
   const queue = worker.taskQueue === DEFAULT_TASK_QUEUE ? '' : ` --task-queue ${worker.taskQueue}`
   return [
@@ -43,6 +43,7 @@ export function describeStack({ temporal, sandboxes, worker }: Stack): string {
     `Sandboxes  ${sandboxes.how}`,
     `Worker     task queue ${worker.taskQueue}`,
     `Metrics    ${worker.metricsUrl}`,
+    `Outputs    HOLDFAST_BLOB_STORE=${blobStore} npx holdfast output ID`,
     `Submit     npx holdfast --address ${address}${queue} submit examples/bump.yaml`,
     'Ctrl-C stops everything; jobs go on at the next start.',
   ].join('\n')

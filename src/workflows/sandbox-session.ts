@@ -82,7 +82,7 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
 
   async function cleanUp(): Promise<void> {
     await session.end()
-    await perform('deleteArtifacts', 'delete the pictures that code made')
+    await perform('deleteArtifacts', 'delete the outputs, and the pictures that code made')
     const { snapshotId } = args
     if (snapshotId) await operate('sandbox.deleteSnapshot', { target: undefined, input: { snapshotId } })
   }

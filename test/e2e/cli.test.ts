@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { AgentJobInput, Job, JobEvent } from '../../src/index.ts'
+import type { AgentJobInput, Job, JobEvent, OutputChunk } from '../../src/index.ts'
 import { freePort } from '../../src/runtime/temporal/ports.ts'
 import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 import { type Ended, type Program, startProgram } from '../support/program.ts'
@@ -22,7 +22,9 @@ afterAll(async () => {
 })
 
 const start = (...args: string[]): Program =>
-  startProgram(['--address', inject('temporalAddress'), '--task-queue', holdfast.taskQueue, ...args])
+  startProgram(['--address', inject('temporalAddress'), '--task-queue', holdfast.taskQueue, ...args], {
+    HOLDFAST_BLOB_STORE: holdfast.blobStore,
+  })
 
 const run = (...args: string[]): Promise<Ended> => start(...args).ended
 
@@ -119,6 +121,33 @@ describe.concurrent('a job by the command line', () => {
     expect(code, stderr).toBe(6)
     expect(stdout).toBe('')
     expect(stderr).toMatch(/■ cancelled[^]*error JobCancelled: [^]*remedy: /)
+  })
+
+  test('output prints a step while it runs, goes on where Ctrl-C left it, and prints it again afterwards', async () => {
+    const spec = await holdfast.spec({
+      steps: [
+        { run: 'printf one; until [ -e ~/go ]; do sleep 0.05; done; seq 5000; echo aside >&2' },
+        { write: 'NOTES.md', content: 'made by a job\n' },
+      ],
+    })
+    const job = await holdfast.jobs.submit(spec)
+    await eventOf(job, 'stepStarted')
+    const live = start('output', job.id)
+    await live.until('stdout', /^one$/)
+    live.send('SIGINT')
+    const stopped = await live.ended
+    expect(stopped.code, stopped.stderr).toBe(130)
+    const [sandbox] = await holdfast.connectSandboxes(job.id)
+    await sandbox!.files.write('/home/user/go', '')
+    const numbers = Array.from({ length: 5_000 }, (_, n) => `${n + 1}\n`).join('')
+    const goOn = /go on with: holdfast .* output \S+ (.*)/.exec(stopped.stderr)![1]!
+    const rest = await run('output', job.id, ...goOn.split(' '))
+    expect([rest.code, rest.stdout, rest.stderr]).toEqual([0, numbers, 'aside\n'])
+    await job.result()
+    const all = await run('output', job.id, '--step', '0', '--json')
+    const texts = jsonLines<OutputChunk>(all.stdout)
+    const stdout = texts.filter(({ stream }) => stream === 'stdout').map(({ text }) => text)
+    expect(stdout.join('')).toBe(`one${numbers}`)
   })
 
   test('submit --watch of a job that fails ends with 1, and tells type, output and remedy once', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Job, OutputChunk, OutputPlace } from '../../src/index.ts'
 import { end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -18,6 +19,20 @@ async function outputOfOnlyStep(job: Awaited<ReturnType<Holdfast['jobs']['submit
   return (await eventOf(job, 'stepFinished')).output
 }
 
+/** What a client sees that follows the step from its beginning, and is disconnected after every chunk. */
+async function liveText(job: Job): Promise<string> {
+  let seen = ''
+  let from: OutputPlace | undefined
+  for (;;) {
+    let last: OutputChunk | undefined
+    for await (last of job.output({ step: 0, ...(from && { from }) })) break
+    if (!last) return seen
+    expect(last).toMatchObject({ stream: 'stdout', missedBytes: 0 })
+    seen += last.text
+    from = last.next
+  }
+}
+
 test(
   'a worker killed by SIGKILL in the middle of a 30 s command loses no line and runs nothing twice',
   { timeout: 150_000 },
@@ -25,11 +40,13 @@ test(
     const first = await holdfast.startWorker()
     const spec = await holdfast.spec({ steps: [{ run: counting(300), timeout: '5m' }] })
     const job = await holdfast.jobs.submit(spec)
+    const live = liveText(job)
     await untilPrinted(job, 'line 20\n')
     await end(first, 'SIGKILL')
     const second = await holdfast.startWorker()
     const result = await job.result()
     expect(await outputOfOnlyStep(job)).toBe(expectedLines(300).slice(-2_000))
+    expect(await live).toBe(expectedLines(300))
     expect((await job.status()).steps[0]).toMatchObject({ exitCode: 0 })
     expect((await job.status()).steps[0]?.ms).toBeGreaterThan(30_000)
     expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')

@@ -114,6 +114,26 @@ test('a request sent again under its id in a later run of the workflow is found 
   await session.close()
 })
 
+test('what a command prints arrives while it runs, all of it', async () => {
+  const session = await open()
+  const heard = { stdout: '', stderr: '' }
+  const run = session.run(
+    'printf begun; echo aside >&2; until [ -e go ]; do sleep 0.05; done; seq 20000; printf end',
+    {
+      onStdout: (text) => (heard.stdout += text),
+      onStderr: (text) => (heard.stderr += text),
+    },
+  )
+  await expect.poll(() => heard, { timeout: 10_000 }).toEqual({ stdout: 'begun', stderr: 'aside\n' })
+  await session.files.write('go', '')
+  const { stdoutBytes } = await run
+  const numbers = Array.from({ length: 20_000 }, (_, n) => `${n + 1}\n`)
+  expect(heard.stdout).toBe(`begun${numbers.join('')}end`)
+  expect(heard.stdout).toHaveLength(stdoutBytes)
+  await session.close()
+  expect(await holdfast.listBlobs()).toEqual([])
+})
+
 test('closing ends what runs', async () => {
   const session = await open()
   const run = session.run('sleep 1000', { timeoutMs: 600_000 })

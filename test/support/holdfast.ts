@@ -28,6 +28,8 @@ export interface Holdfast {
   /** Every sandbox that the server has, by the SDK's own list. */
   listSandboxes(): Promise<SandboxInfo[]>
   taskQueue: string
+  /** Where the workers keep blobs. */
+  blobStore: string
   gitHost: Pick<TestGitHost, 'stop' | 'start'>
   /** Handles of a job's sandboxes, by the SDK; resumes paused ones. */
   connectSandboxes(workflowId: string): Promise<Sandbox[]>
@@ -56,7 +58,8 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
-  const jobs = await connect({ address, taskQueue })
+  const blobStore = pathToFileURL(blobs).href
+  const jobs = await connect({ address, taskQueue, blobStore })
   const connection = await Connection.connect({ address })
   const { workflow, schedule } = new Client({ connection })
   const workers: ChildProcess[] = []
@@ -66,7 +69,7 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
     HOLDFAST_TASK_QUEUE: taskQueue,
     HOLDFAST_HEARTBEAT_MS: '250',
     HOLDFAST_LOG_LEVEL: 'error',
-    HOLDFAST_BLOB_STORE: pathToFileURL(blobs).href,
+    HOLDFAST_BLOB_STORE: blobStore,
     HOLDFAST_SECRET_GIT_TOKEN: host.token,
     HOLDFAST_SECRET_READ_TOKEN: host.readOnlyToken,
     HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
@@ -94,6 +97,7 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
       return all
     },
     taskQueue,
+    blobStore,
     gitToken: host.token,
     startWorker: async (env) => {
       const worker = await startWorkerProcess(environment(env))
@@ -140,7 +144,7 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
 
 async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
 }
 
 export interface Repository {

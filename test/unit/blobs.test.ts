@@ -54,6 +54,14 @@ describe.each(['folder', 's3'] as const)('a blob store in %s', (kind) => {
     await expect(stores[kind].get('nothing/here')).rejects.toMatchObject({ type: 'BlobMissing' })
   })
 
+  test('lists the keys right under a prefix, in order', async () => {
+    const store = stores[kind]
+    for (const key of ['keys/b', 'keys/a', 'keys/under/c'])
+      await store.put(key, Readable.from([Buffer.from(key)]))
+    expect(await store.keys('keys/')).toEqual(['keys/a', 'keys/b'])
+    expect(await store.keys('nothing/')).toEqual([])
+  })
+
   test('lists the folders under a prefix, and deletes one of them with all that is in it', async () => {
     const store = stores[kind]
     for (const key of ['list/x/1', 'list/x/2', 'list/y/1'])

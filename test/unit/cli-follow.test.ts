@@ -5,8 +5,8 @@ import type { JobEvent, JobEventBody, JobStatus } from '../../src/contract/job.t
 
 const bodies: JobEventBody[] = [
   { type: 'phase', phase: 'steps' },
-  { type: 'stepStarted', kind: 'run', name: 'make', round: 1 },
-  { type: 'stepFinished', kind: 'run', name: 'make', round: 1, ms: 1, exitCode: 0, output: '' },
+  { type: 'stepStarted', step: 0, kind: 'run', name: 'make', round: 1 },
+  { type: 'stepFinished', step: 0, kind: 'run', name: 'make', round: 1, ms: 1, exitCode: 0, output: '' },
   { type: 'phase', phase: 'done' },
 ]
 const EVENTS = bodies.map((body, seq) => ({ seq, at: seq, ...body })) as JobEvent[]

@@ -43,7 +43,7 @@ describe('help and usage', () => {
     const { exitCode, stdout } = await holdfast(['--help'])
     expect(exitCode).toBe(0)
     const commands =
-      'submit status watch diff approve reject request-changes cancel list schema worker up'.split(' ')
+      'submit status watch output diff approve reject request-changes cancel list schema worker up'.split(' ')
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
     expect(stdout).toMatch(/^ {2}130 +interrupted/m)
   })
@@ -62,6 +62,7 @@ describe('help and usage', () => {
     [['statu', 'x'], 'Did you mean status?'],
     [['watch', 'x', '--form', '3'], 'Did you mean --from?'],
     [['watch', 'x', '--from', 'three'], 'Give a whole number'],
+    [['output', 'x', '--from', '12'], 'such as 1:2048:0'],
     [['approve'], "missing required argument 'id'"],
     [['request-changes', 'x'], '--feedback'],
     [['worker', '--address', 'x:1'], 'TEMPORAL_ADDRESS'],

@@ -32,6 +32,7 @@ const beat = (
 
 const started = (name: string, kind: 'run' | 'write' | 'check' = 'run'): JobEventBody => ({
   type: 'stepStarted',
+  step: 0,
   kind,
   name,
   round: 1,
@@ -41,7 +42,7 @@ const finished = (
   output: string,
   exitCode = 0,
   kind: 'run' | 'write' | 'check' = 'run',
-): JobEventBody => ({ type: 'stepFinished', kind, name, round: 1, ms: 1_200, exitCode, output })
+): JobEventBody => ({ type: 'stepFinished', step: 0, kind, name, round: 1, ms: 1_200, exitCode, output })
 const sandbox = (type: 'sandboxPaused' | 'sandboxResumed' | 'sandboxKilled', ms: number): JobEventBody => ({
   type,
   sandboxId: 'sbx1',

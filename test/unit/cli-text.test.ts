@@ -117,7 +117,7 @@ describe('answers for people', () => {
       branch: 'holdfast/bump',
       commit: null,
       cost,
-      steps: [{ kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
+      steps: [{ step: 0, kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
     } as const
     const text = formatStatus(
       { ...status, steps: [...status.steps] },

@@ -9,6 +9,8 @@ export interface RunCommandInput extends SandboxTarget {
   script: string
   /** A folder of the repository. */
   cwd?: string | undefined
+  /** Under which its output is kept. */
+  output: string
   envs?: Record<string, string>
   timeoutMs: number
 }

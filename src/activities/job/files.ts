@@ -71,7 +71,7 @@ git apply --whitespace=nowarn "$HOLDFAST_STAGED" && git apply --numstat "$HOLDFA
 /** Puts a file beside the repository and runs a script there, with the file's path in `HOLDFAST_STAGED`. May be repeated. */
 async function runStaged(
   deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs, sentinels }: SandboxTarget,
+  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels }: SandboxTarget,
   {
     name,
     content,
@@ -84,6 +84,7 @@ async function runStaged(
   await mapped('files.write', () => sandbox.files.write(staged, content))
   return runDurably(deps, {
     sandboxId,
+    sandboxNumber,
     sandboxTimeoutMs,
     sentinels,
     script,

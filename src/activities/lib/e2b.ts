@@ -20,6 +20,7 @@ import { type Execution, Sandbox } from '@e2b/code-interpreter'
 import { ApplicationFailure } from '@temporalio/common'
 import { failure } from '../../contract/failure.ts'
 import { measured } from './metrics.ts'
+import { retryAfterMs } from './retry-after.ts'
 
 /** Where E2B is. All undefined means the E2B cloud with the API key given. */
 export interface E2BConfig {
@@ -201,7 +202,7 @@ export function mapE2BError(error: unknown): ApplicationFailure {
   if (error instanceof SandboxNotFoundError) return failure('SandboxGone', message, cause)
   if (error instanceof AuthenticationError) return failure('SandboxAuthenticationFailed', message, cause)
   if (error instanceof RateLimitError)
-    return failure('SandboxRateLimited', message, { ...cause, retryAfterMs: 5_000 })
+    return failure('SandboxRateLimited', message, { ...cause, retryAfterMs: retryAfterMs() })
   if (error instanceof ServiceBusyError || message.startsWith('409: '))
     return failure('SandboxBusy', message, cause)
   if (error instanceof NotEnoughSpaceError) return failure('SandboxNoSpace', message, cause)

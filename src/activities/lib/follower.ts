@@ -2,7 +2,9 @@ import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { Context } from '@temporalio/activity'
 import type { CommandHeartbeat } from '../../contract/job.ts'
+import type { OutputStream } from '../../contract/output.ts'
 import type { ActivityDeps } from './deps.ts'
+import { type OutputLogs, withOutputLogs } from './output-log.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
 import { HEARTBEAT_MS } from './heartbeat.ts'
 import { failure } from '../../contract/failure.ts'
@@ -31,6 +33,8 @@ export interface CommandLine extends SandboxTarget {
   /** ms after which the runner ends the command, with exit code 124; 0 for never. */
   timeoutMs: number
   stdin?: boolean
+  /** Under which its output is kept as it comes, for whoever follows it; not kept if left out. */
+  output?: string | undefined
   /** Whether a failed or unknown run may be followed by another one. Only for commands that find what is done already. */
   repeatable?: boolean
 }
@@ -51,6 +55,7 @@ export class Follower {
   readonly #sandbox: Sandbox
   readonly #command: Followed
   readonly #seen: CommandHeartbeat
+  #logs: OutputLogs | undefined
   #over = false
   #lastActivity = Date.now()
   #extendedAt = Date.now()
@@ -68,9 +73,22 @@ export class Follower {
   }
 
   async follow(cancellation: AbortSignal): Promise<Trailer> {
+    const { output, sandboxNumber } = this.#command
+    if (output === undefined) return this.#attach(cancellation)
+    return withOutputLogs(this.#deps, { name: output, sandboxNumber }, (logs) => {
+      const [stdoutBytes, stderrBytes] = [logs.stdout.end, logs.stderr.end]
+      // What an earlier attempt saw and did not keep is asked for again.
+      if (stdoutBytes < this.#seen.stdoutBytes || stderrBytes < this.#seen.stderrBytes) this.#seen.recent = ''
+      Object.assign(this.#seen, { stdoutBytes, stderrBytes })
+      this.#logs = logs
+      return this.#attach(cancellation)
+    })
+  }
+
+  async #attach(cancellation: AbortSignal): Promise<Trailer> {
     const { script, cwd, timeoutMs, mode, user, stdin = false, repeatable = false, sentinels } = this.#command
     const nonce = randomUUID()
-    const reader = new TrailerReader(nonce, (text) => this.#see('stdoutBytes', text))
+    const reader = new TrailerReader(nonce, (text) => this.#see('stdout', text))
     const line = attachCommand({
       home: runnerHome(user),
       commandId: this.#seen.commandId,
@@ -92,7 +110,7 @@ export class Follower {
         envs: this.#command.envs ?? {},
         ...(user && { user }),
         onStdout: (text) => reader.push(text),
-        onStderr: (text) => this.#see('stderrBytes', text),
+        onStderr: (text) => this.#see('stderr', text),
       }),
     )
     const stop = new AbortController()
@@ -125,8 +143,10 @@ export class Follower {
     return trailer
   }
 
-  #see(counter: 'stdoutBytes' | 'stderrBytes', text: string): void {
+  #see(stream: OutputStream, text: string): void {
     this.#lastActivity = Date.now()
+    this.#logs?.[stream].push(text)
+    const counter = `${stream}Bytes` as const
     // Bytes that aren't UTF-8 arrive as U+FFFD, of unknown width: stop counting, and let a later attempt show them again.
     if (!this.#uncertain[counter] && text.includes('\uFFFD')) this.#uncertain[counter] = true
     if (!this.#uncertain[counter]) this.#seen[counter] += Buffer.byteLength(text)

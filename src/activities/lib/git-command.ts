@@ -39,11 +39,12 @@ type GitTarget = SandboxTarget & { key?: string | undefined; scope?: string | un
  */
 export async function runGit(
   deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs, sentinels, key, scope }: GitTarget,
+  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key, scope }: GitTarget,
   git: GitScript,
 ): Promise<CommandResult> {
   const result = await runDurably(deps, {
     sandboxId,
+    sandboxNumber,
     sandboxTimeoutMs,
     sentinels,
     key,

@@ -1,4 +1,5 @@
 import { failure } from '../../contract/failure.ts'
+import { partialMatch } from './partial-match.ts'
 
 /** Resolves references to secrets. Values stay in this process: nothing returns them to a workflow. */
 export interface SecretStore {
@@ -6,6 +7,8 @@ export interface SecretStore {
   resolve(name: string): string
   /** The text with every value that was ever resolved replaced by `***`. */
   redact(text: string): string
+  /** How many characters at the end of a text may be the beginning of such a value: for what is redacted piece by piece. */
+  heldBack(text: string): number
 }
 
 /** A store over a look-up, such as one in the worker's environment. */
@@ -20,6 +23,7 @@ export function createSecretStore(lookup: (name: string) => string | undefined):
       values.add(encodeURIComponent(value))
       return value
     },
+    heldBack: (text) => Math.max(0, ...[...values].map((value) => partialMatch(text, value))),
     redact: (text) => [...values].reduce((masked, value) => masked.replaceAll(value, '***'), text),
   }
 }

@@ -1,6 +1,8 @@
 /** The sandbox that an activity works in. */
 export interface SandboxTarget {
   sandboxId: string
+  /** How many sandboxes the workflow has had, this one included. */
+  sandboxNumber: number
   /** ms by which the sandbox's own timeout is extended while it is used. */
   sandboxTimeoutMs: number
   /**

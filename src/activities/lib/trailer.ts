@@ -1,4 +1,5 @@
 import type { BoundedOutput } from '../../contract/job.ts'
+import { partialMatch } from './partial-match.ts'
 
 /** What the runner says at the end of a stream. */
 export type Trailer =
@@ -76,10 +77,3 @@ const output = ([size, head = '', tail = '-']: string[]): BoundedOutput => ({
 })
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
-
-/** Length of the longest end of `text` that is a start of `mark`. */
-function partialMatch(text: string, mark: string): number {
-  for (let length = Math.min(text.length, mark.length - 1); length > 0; length--)
-    if (text.endsWith(mark.slice(0, length))) return length
-  return 0
-}

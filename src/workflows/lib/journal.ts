@@ -1,5 +1,6 @@
-import { setCurrentDetails } from '@temporalio/workflow'
+import { setCurrentDetails, workflowInfo } from '@temporalio/workflow'
 import type { EventPage, JobEvent, JobEventBody, Phase, StepReport, WaitingFor } from '../../contract/job.ts'
+import { stepOutputName } from '../../contract/output.ts'
 
 /** More are dropped, oldest first; a page then starts at a higher `seq`. */
 const MAX_EVENTS = 2_000
@@ -17,6 +18,11 @@ export class Journal {
   readonly #events: JobEvent[] = []
   #next = 0
 
+  /** Under which the output of the step that is about to begin is kept. */
+  get outputName(): string {
+    return stepOutputName(workflowInfo().runId, this.steps.length)
+  }
+
   enter(phase: Phase): void {
     this.phase = phase
     this.current = null
@@ -31,13 +37,15 @@ export class Journal {
 
   startStep(kind: StepReport['kind'], name: string): void {
     this.current = name
-    this.record({ type: 'stepStarted', kind, name, round: this.round })
+    this.record({ type: 'stepStarted', step: this.steps.length, kind, name, round: this.round })
   }
 
-  finishStep(report: StepReport, output: string): void {
+  finishStep(done: Omit<StepReport, 'step'>, output: string): StepReport {
+    const report = { step: this.steps.length, ...done }
     this.current = null
     this.steps.push(report)
     this.record({ type: 'stepFinished', ...report, output })
+    return report
   }
 
   events(from = 0): EventPage {

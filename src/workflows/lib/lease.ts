@@ -8,6 +8,7 @@ import { perform } from './activities.ts'
 
 const NONE: LeaseState = {
   allocationId: '',
+  sandboxes: 0,
   sandboxId: null,
   cpuCount: 0,
   memoryMb: 0,
@@ -39,9 +40,9 @@ export class SandboxLease {
 
   /** What every activity in the sandbox is told. */
   get target(): Omit<SandboxTarget, 'sentinels'> {
-    const { sandboxId } = this.#now
+    const { sandboxId, sandboxes } = this.#now
     if (!sandboxId || !this.#wish) throw new Error('the sandbox was used before it was created')
-    return { sandboxId, sandboxTimeoutMs: this.#wish.timeout }
+    return { sandboxId, sandboxNumber: sandboxes, sandboxTimeoutMs: this.#wish.timeout }
   }
 
   get memoryMb(): number {
@@ -85,7 +86,8 @@ export class SandboxLease {
     this.#now.allocationId ||= uuid4()
     const input = { allocationId: this.#now.allocationId, again, sandbox: wish }
     const { sandboxId, cpuCount, memoryMb } = await perform('createSandbox', 'create the sandbox', input)
-    Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb })
+    const sandboxes = this.#now.sandboxes + 1
+    Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb, sandboxes })
     this.#become('running')
     this.#record({ type: 'sandboxCreated', sandboxId, ms: Date.now() - begun })
   }

@@ -28,7 +28,12 @@ export async function runSteps(
     }
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
     const report = await inJournal(journal, kind, stepName(step), () =>
-      runStep(workspace, step, `${journal.round}-${index}`, feedback),
+      runStep(
+        workspace,
+        step,
+        { patchId: `${journal.round}-${index}`, output: journal.outputName },
+        feedback,
+      ),
     )
     if (report.exitCode !== 0) throw commandFailure('StepFailed', report)
   }
@@ -43,7 +48,7 @@ export async function runChecks(
   const reports: StepReport[] = []
   for (const check of checks) {
     const { output, ...report } = await inJournal(journal, 'check', stepName(check), () =>
-      runCommand(workspace, check, 'check'),
+      runCommand(workspace, check, 'check', journal.outputName),
     )
     if (report.exitCode !== 0) throw commandFailure('CheckFailed', { output, ...report })
     reports.push(report)
@@ -54,10 +59,10 @@ export async function runChecks(
 function runStep(
   workspace: Workspace,
   step: Exclude<Step, SleepStep | WaitStep>,
-  place: string,
+  { patchId, output }: { patchId: string; output: string },
   feedback?: Feedback,
 ): Promise<CommandResult> {
-  if ('run' in step) return runCommand(workspace, step, 'run', feedback)
+  if ('run' in step) return runCommand(workspace, step, 'run', output, feedback)
   if ('write' in step) {
     const { write: path, content, executable } = step
     return workspace.change(path, (target) =>
@@ -66,7 +71,7 @@ function runStep(
   }
   const { patch } = step
   return workspace.change(stepName(step), (target) =>
-    perform('applyPatch', stepName(step), { ...target, patch, patchId: place }),
+    perform('applyPatch', stepName(step), { ...target, patch, patchId }),
   )
 }
 
@@ -74,6 +79,7 @@ function runCommand(
   workspace: Workspace,
   step: CommandStep,
   kind: string,
+  output: string,
   feedback?: Feedback,
 ): Promise<CommandResult> {
   const name = stepName(step)
@@ -84,6 +90,7 @@ function runCommand(
       {
         ...target,
         key,
+        output,
         script: step.run,
         cwd: step.cwd,
         envs: {
@@ -107,9 +114,9 @@ async function inJournal(
   journal.startStep(kind, name)
   const result = await work()
   const ms = result.finishedAt - result.startedAt
-  const report = { kind, name, round: journal.round, ms, exitCode: result.exitCode }
   const output = outputOf(result)
-  journal.finishStep(report, output.slice(-2_000))
+  const done = { kind, name, round: journal.round, ms, exitCode: result.exitCode }
+  const report = journal.finishStep(done, output.slice(-2_000))
   return { ...report, output }
 }
 

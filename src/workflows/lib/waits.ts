@@ -1,5 +1,5 @@
 import { sleep, workflowInfo } from '@temporalio/workflow'
-import { type StepReport, stepName } from '../../contract/job.ts'
+import { stepName } from '../../contract/job.ts'
 import type { SleepStep, WaitStep } from '../../contract/spec.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
@@ -29,8 +29,8 @@ export class Waits {
     this.#journal.record({ type: 'waitEnded', for: name, timedOut: !inTime })
     const kind = 'sleep' in step ? 'sleep' : 'waitFor'
     const { round } = this.#journal
-    const report: StepReport = { kind, name, round, ms: Date.now() - since, exitCode: inTime ? 0 : 124 }
-    this.#journal.finishStep(report, '')
+    const done = { kind, name, round, ms: Date.now() - since, exitCode: inTime ? 0 : 124 } as const
+    this.#journal.finishStep(done, '')
     if (!inTime && 'waitFor' in step && step.onTimeout === 'fail')
       throw jobFailure('StepFailed', `nobody notified the job of "${step.waitFor}" in time`)
   }
