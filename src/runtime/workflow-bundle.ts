@@ -21,7 +21,7 @@ export async function extendedBundle(file: string): Promise<{ code: string }> {
   )
   await writeFile(entry, exports.join(''))
   try {
-    return await bundleWorkflowCode({ workflowsPath: entry, logger: new DefaultLogger('WARN') })
+    return await bundle(entry)
   } finally {
     await rm(entry, { force: true })
   }
@@ -34,15 +34,19 @@ export async function extendedBundle(file: string): Promise<{ code: string }> {
 export async function workflowBundle(): Promise<string> {
   const path = join(CACHE, `workflows-${await fingerprint()}.js`)
   if (existsSync(path)) return path
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(SOURCE, 'workflows/index.ts'),
-    logger: new DefaultLogger('WARN'),
-  })
+  const { code } = await bundle(join(SOURCE, 'workflows/index.ts'))
   await mkdir(CACHE, { recursive: true })
   await writeFile(`${path}.${process.pid}`, code)
   await rename(`${path}.${process.pid}`, path)
   return path
 }
+
+const bundle = (workflowsPath: string): Promise<{ code: string }> =>
+  bundleWorkflowCode({
+    workflowsPath,
+    workflowInterceptorModules: [join(SOURCE, 'workflows/interceptors.ts')],
+    logger: new DefaultLogger('WARN'),
+  })
 
 async function fingerprint(): Promise<string> {
   const hash = createHash('sha256').update(await readFile(join(SOURCE, '../package-lock.json')))

@@ -5,28 +5,31 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
+import { LIST_PRICES } from '../contract/cost.ts'
 import type { DiffSummary, JobResult, Review, ReviewAnswer } from '../contract/job.ts'
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
 import { ending, type Ending, toReport } from './lib/failures.ts'
-import { Journal } from './lib/journal.ts'
+import { Ledger } from './lib/ledger.ts'
 import { SandboxLease } from './lib/lease.ts'
+import { jobEnded, MeasuredJournal } from './lib/metrics.ts'
 import { ReviewDesk } from './lib/review.ts'
 import { runChecks, runSteps } from './lib/steps.ts'
 import { Waits } from './lib/waits.ts'
 import { Workspace } from './lib/workspace.ts'
 
-type Outcome = Omit<JobResult, 'sandbox'>
+type Outcome = Omit<JobResult, 'sandbox' | 'cost'>
 
 /** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
 export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const { workflowId: id } = workflowInfo()
-  const journal = new Journal()
+  const journal = new MeasuredJournal()
   const lease = new SandboxLease((event) => journal.record(event))
   const workspace = new Workspace(journal, lease)
   const waits = new Waits(journal, workspace)
   const desk = new ReviewDesk()
+  const ledger = new Ledger(lease)
   let diff: DiffSummary | null = null
   const trailer = `${id}/1`
   let spec = input
@@ -37,7 +40,12 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   return conclude(end)
 
   async function work(): Promise<Outcome> {
-    await prepare()
+    await admitSpec()
+    return ledger.within(spec.limits, achieve)
+  }
+
+  async function achieve(): Promise<Outcome> {
+    await workspace.create(spec)
     await clone()
     let checks = await edit()
     let review = await askForReview()
@@ -63,11 +71,12 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     }
   }
 
-  async function prepare(): Promise<void> {
+  async function admitSpec(): Promise<void> {
     journal.enter('prepare')
-    const { parsed } = await perform('admitJob', 'check the spec and its secrets', { spec })
+    const { parsed, tariff } = await perform('admitJob', 'check the spec and its secrets', { spec })
     spec = parsed ?? spec
-    await workspace.create(spec)
+    // A worker of an earlier version may have admitted it, which says nothing of prices.
+    ledger.tariff = { ...LIST_PRICES, ...tariff }
   }
 
   async function clone(): Promise<void> {
@@ -150,6 +159,8 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.enter('cleanUp')
     try {
       const kept = workspace.baseCommit !== '' && lease.keeps(end.kind === 'failed')
+      if (kept && end.kind === 'failed' && end.report.type === 'LimitReached')
+        await workspace.saveUnfinished()
       const ended = await lease.end(kept)
       if (!kept) await workspace.discard()
       else if (end.kind === 'failed') end.report.checkpoint = workspace.bundles
@@ -163,10 +174,15 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   function conclude(end: Ending<Outcome>): JobResult {
+    const { cost } = ledger
+    jobEnded(
+      end.kind === 'finished' ? end.value.outcome : end.kind === 'failed' ? end.report.type : end.kind,
+      cost,
+    )
     if (end.kind === 'cancelled') throw end.error
     if (end.kind === 'failed')
       throw ApplicationFailure.nonRetryable(end.report.message, end.report.type, end.report)
-    return { ...end.value, sandbox: lease.use }
+    return { ...end.value, sandbox: lease.use, cost }
   }
 
   function answerQueries(): void {
@@ -179,7 +195,18 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
       () => {
         const { phase, round, current, waitingFor, commit, steps } = journal
         const sandbox = lease.use
-        return { id, phase, round, current, waitingFor, sandbox, branch: spec.branch, commit, steps }
+        return {
+          id,
+          phase,
+          round,
+          current,
+          waitingFor,
+          sandbox,
+          branch: spec.branch,
+          commit,
+          steps,
+          cost: ledger.cost,
+        }
       },
       { description: 'Where the job is, what it waits for, and its sandbox' },
     )

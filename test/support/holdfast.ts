@@ -41,6 +41,8 @@ export interface Holdfast {
   startUnchecked(id: string, spec: unknown): Promise<Job>
   updateUnchecked(id: string, update: string, input: unknown): Promise<unknown>
   terminate(id: string): Promise<unknown>
+  /** The events of a workflow's history, by the names of their attributes: `timerStartedEventAttributes`. */
+  historyOf(id: string): Promise<string[]>
   describeSchedule(id: string): Promise<ScheduleDescription>
   /** A spec against a fresh copy of the demo repository. */
   spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
@@ -109,6 +111,12 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
     },
     updateUnchecked: (id, update, input) => workflow.getHandle(id).executeUpdate(update, { args: [input] }),
     terminate: (id) => workflow.getHandle(id).terminate(),
+    historyOf: async (id) => {
+      const { events } = await workflow.getHandle(id).fetchHistory()
+      return (events ?? []).flatMap((event) =>
+        Object.keys(event).filter((key) => key.endsWith('EventAttributes')),
+      )
+    },
     describeSchedule: (id) => schedule.getHandle(id).describe(),
     spec: async (changes) => {
       const name = `demo-${randomUUID()}`

@@ -95,12 +95,19 @@ describe('options', () => {
 
 const sandbox = {
   sandboxId: 'sbx1',
-  state: 'paused',
+  state: 'paused' as const,
   runningMs: 4_000,
   pausedMs: 120_000,
   pauses: 1,
   resumes: 1,
-} as const
+  sizes: [{ cpuCount: 2, memoryMb: 512, runningMs: 4_000, pausedMs: 120_000 }],
+}
+const cost = {
+  sandbox: { runningMs: 4_000, pausedMs: 120_000, usd: 0.000_121 },
+  temporal: { actions: 30, usd: 0.0015 },
+  usd: 0.001_621,
+  savedByPausingUsd: 3.6,
+}
 
 describe('answers for people', () => {
   test('a job in review says what it waits for and how to answer', () => {
@@ -113,6 +120,7 @@ describe('answers for people', () => {
       sandbox,
       branch: 'holdfast/bump',
       commit: null,
+      cost,
       steps: [{ step: 0, kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
     } as const
     const text = formatStatus(
@@ -128,6 +136,7 @@ describe('answers for people', () => {
       'answer with  holdfast --address a:1 approve bump',
       'branch       holdfast/bump',
       'sandbox      sbx1, paused; ran 4.0 s, paused 2 min, resumed once',
+      'cost         $0.0016: sandbox $0.00012, 30 Temporal actions $0.0015; pausing saved $3.60',
       alignRight('  ✔ check: npm test', '1.2 s'),
     ])
   })
@@ -144,6 +153,7 @@ describe('answers for people', () => {
       checks: [],
       review: null,
       sandbox,
+      cost,
     }
     expect(formatResult(result, plain)).toMatch(
       /^outcome {6}completed\n[^]*^changes {6}1 file, \+2 −3$[^]*has it$/m,
@@ -163,7 +173,15 @@ describe('sessions', () => {
   const status: SessionStatus = {
     id: 'dev',
     state: 'running',
-    sandbox: { sandboxId: 'sbx', state: 'running', runningMs: 90_000, pausedMs: 0, pauses: 0, resumes: 0 },
+    sandbox: {
+      sandboxId: 'sbx',
+      state: 'running',
+      runningMs: 90_000,
+      pausedMs: 0,
+      sizes: [{ cpuCount: 2, memoryMb: 512, runningMs: 90_000, pausedMs: 0 }],
+      pauses: 0,
+      resumes: 0,
+    },
     inUse: 1,
     operations: 12,
     runs: 1,
