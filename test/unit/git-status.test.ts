@@ -39,7 +39,7 @@ function repository() {
 /** Names with all that quoting, splitting and trimming could break. */
 const oddName = fc
   .string({
-    unit: fc.constantFrom(...'a Zé字🙂\t\n"\'\\>-?#1R.', '→', '\u0001'),
+    unit: fc.constantFrom(...Array.from('a Zé字🙂→\t\n\u0001"\'\\>-?#1R.')),
     minLength: 1,
     maxLength: 20,
   })
