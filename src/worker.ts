@@ -13,6 +13,7 @@ import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } f
 import { installRuntime } from './runtime/install.ts'
 import { createLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
+import { registerSearchAttributes } from './runtime/search-attributes.ts'
 import { workflowAccess } from './workflow-access.ts'
 import { extendedBundle, workflowBundle } from './runtime/workflow-bundle.ts'
 
@@ -39,6 +40,8 @@ export async function runWorker(
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
   const connection = await NativeConnection.connect(connectionOptions)
   try {
+    const problem = await registerSearchAttributes(connection, namespace)
+    if (problem) log.warn(problem)
     const worker = await createWorker(config, connection, namespace)
     await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
     const health = await serveHealth(config, worker)
