@@ -7,6 +7,8 @@ import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
 import { createSecretStore } from './activities/lib/secrets.ts'
 import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
+import { dataConverter } from './payloads/data-converter.ts'
+import { NO_KEYS } from './payloads/keys.ts'
 import { createLogger, temporalLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
 import { workflowAccess } from './workflow-access.ts'
@@ -59,13 +61,16 @@ async function createWorker(
   connection: NativeConnection,
   namespace: string,
 ): Promise<Worker> {
+  const keys = config.encryptionKeys ?? config.encryptionKeysFile ?? NO_KEYS
+  const payloads = dataConverter(keys)
   return Worker.create({
     connection,
     namespace,
+    dataConverter: payloads,
     taskQueue: config.taskQueue,
     workflowBundle: config.workflows
-      ? await extendedBundle(config.workflows)
-      : { codePath: await workflowBundle() },
+      ? await extendedBundle(config.workflows, payloads.failureConverterPath)
+      : { codePath: await workflowBundle(payloads.failureConverterPath) },
     activities: createActivities({
       e2b: createE2B(config.e2b),
       secrets: createSecretStore(environmentSecret()),
@@ -73,7 +78,7 @@ async function createWorker(
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),
-      ...workflowAccess(connection, namespace),
+      ...workflowAccess(connection, namespace, payloads),
     }),
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,

@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import {
+  Client,
+  type Connection,
+  type DataConverter,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
@@ -31,11 +36,18 @@ export class Jobs {
 
   constructor(
     connection: Connection,
-    options: { namespace: string; taskQueue: string; owner: string; blobStore: string | undefined },
+    options: {
+      namespace: string
+      taskQueue: string
+      owner: string
+      blobStore: string | undefined
+      dataConverter: DataConverter
+    },
   ) {
     this.#connection = connection
     this.#outputs = new Outputs(options, options.blobStore)
-    this.#client = new Client({ connection, namespace: options.namespace })
+    const { namespace, dataConverter } = options
+    this.#client = new Client({ connection, namespace, dataConverter })
     this.#taskQueue = options.taskQueue
     this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)
   }
