@@ -16,6 +16,7 @@ export type {
   Phase,
   Review,
 } from './contract/job.ts'
+export type { Cost } from './contract/cost.ts'
 export type { OutputChunk, OutputPlace, OutputStream } from './contract/output.ts'
 export type { Fate, OwnerStatus, ReaperReport, SandboxRow } from './contract/sandboxes.ts'
 export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'

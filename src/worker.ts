@@ -1,16 +1,21 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { NativeConnection, Worker } from '@temporalio/worker'
+import { countingActivities } from './activities/interceptors.ts'
+import type { Logger as Pino } from 'pino'
 import { createActivities } from './activities/index.ts'
 import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
+import { HEARTBEAT_MS } from './activities/lib/heartbeat.ts'
 import { createSecretStore } from './activities/lib/secrets.ts'
 import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
 import { dataConverter } from './payloads/data-converter.ts'
 import { NO_KEYS } from './payloads/keys.ts'
-import { createLogger, temporalLogger } from './runtime/logger.ts'
+import { installRuntime } from './runtime/install.ts'
+import { createLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
+import { registerSearchAttributes } from './runtime/search-attributes.ts'
 import { workflowAccess } from './workflow-access.ts'
 import { extendedBundle, workflowBundle } from './runtime/workflow-bundle.ts'
 
@@ -18,6 +23,8 @@ export interface WorkerReady {
   taskQueue: string
   namespace: string
   healthPort: number | undefined
+  /** Where Prometheus finds the metrics. */
+  metricsUrl: string | undefined
 }
 
 /**
@@ -31,17 +38,19 @@ export async function runWorker(
   config: WorkerConfig = loadWorkerConfig(),
 ): Promise<void> {
   const log = createLogger(config.logLevel)
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] })
+  const metricsUrl = await serveMetrics(config, log)
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
   const connection = await NativeConnection.connect(connectionOptions)
   try {
+    const problem = await registerSearchAttributes(connection, namespace)
+    if (problem) log.warn(problem)
     const worker = await createWorker(config, connection, namespace)
     await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
     const health = await serveHealth(config, worker)
     const shutDown = onceThenForce(() => worker.shutdown())
     // A parent that dies closes our channel to it.
     process.on('SIGTERM', shutDown).on('SIGINT', shutDown).once('disconnect', shutDown)
-    const ready = { taskQueue: config.taskQueue, namespace, healthPort: portOf(health) }
+    const ready = { taskQueue: config.taskQueue, namespace, healthPort: portOf(health), metricsUrl }
     log.info(ready, 'the worker is ready')
     onReady(ready)
     try {
@@ -54,6 +63,19 @@ export async function runWorker(
     await connection.close()
   }
   log.info('the worker has stopped')
+}
+
+async function serveMetrics(
+  { metricsHost: host, metricsPort: port }: WorkerConfig,
+  log: Pino,
+): Promise<string | undefined> {
+  try {
+    return await installRuntime(log, port === undefined ? undefined : { host, port })
+  } catch (error) {
+    throw new ConfigError(
+      `HOLDFAST_METRICS_PORT: nothing can listen at ${host}:${port}: ${(error as Error).message}`,
+    )
+  }
 }
 
 async function createWorker(
@@ -75,11 +97,13 @@ async function createWorker(
       e2b: createE2B(config.e2b),
       secrets: createSecretStore(environmentSecret()),
       blobs: await openBlobStore(config.blobStore),
+      tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),
       ...workflowAccess(connection, namespace, payloads),
     }),
+    interceptors: { activity: [countingActivities] },
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,
     maxHeartbeatThrottleInterval: config.heartbeatMs,

@@ -46,6 +46,11 @@ export const FAILURES = {
   // Commands
   StepFailed: { next: 'terminal', remedy: "read the step's output; the sandbox is kept if `keep` says so" },
   CheckFailed: { next: 'terminal', remedy: "read the check's output; the sandbox is kept if `keep` says so" },
+  LimitReached: {
+    next: 'terminal',
+    remedy:
+      'raise the limit that the message names; the kept sandbox and the checkpoint have the work so far',
+  },
   OutcomeUnknown: {
     next: 'terminal',
     remedy:

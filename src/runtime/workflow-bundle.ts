@@ -23,11 +23,7 @@ export async function extendedBundle(file: string, failureConverterPath?: string
   )
   await writeFile(entry, exports.join(''))
   try {
-    return await bundleWorkflowCode({
-      workflowsPath: entry,
-      ...(failureConverterPath && { failureConverterPath }),
-      logger: new DefaultLogger('WARN'),
-    })
+    return await bundle(entry, failureConverterPath)
   } finally {
     await rm(entry, { force: true })
   }
@@ -40,16 +36,20 @@ export async function extendedBundle(file: string, failureConverterPath?: string
 export async function workflowBundle(failureConverterPath?: string): Promise<string> {
   const path = join(CACHE, `workflows-${await fingerprint(failureConverterPath)}.js`)
   if (existsSync(path)) return path
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(SOURCE, 'workflows/index.ts'),
-    ...(failureConverterPath && { failureConverterPath }),
-    logger: new DefaultLogger('WARN'),
-  })
+  const { code } = await bundle(join(SOURCE, 'workflows/index.ts'), failureConverterPath)
   await mkdir(CACHE, { recursive: true })
   await writeFile(`${path}.${process.pid}`, code)
   await rename(`${path}.${process.pid}`, path)
   return path
 }
+
+const bundle = (workflowsPath: string, failureConverterPath: string | undefined): Promise<{ code: string }> =>
+  bundleWorkflowCode({
+    workflowsPath,
+    ...(failureConverterPath && { failureConverterPath }),
+    workflowInterceptorModules: [join(SOURCE, 'workflows/interceptors.ts')],
+    logger: new DefaultLogger('WARN'),
+  })
 
 async function fingerprint(failureConverterPath?: string): Promise<string> {
   const hash = createHash('sha256').update(await readFile(join(SOURCE, '../package-lock.json')))

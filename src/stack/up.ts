@@ -42,6 +42,7 @@ export function describeStack({ temporal, sandboxes, worker, blobStore }: Stack)
     `UI         ${uiUrl ?? 'not ours to know'}`,
     `Sandboxes  ${sandboxes.how}`,
     `Worker     task queue ${worker.taskQueue}`,
+    `Metrics    ${worker.metricsUrl}`,
     `Outputs    HOLDFAST_BLOB_STORE=${blobStore} npx holdfast output ID`,
     `Submit     npx holdfast --address ${address}${queue} submit examples/bump.yaml`,
     'Ctrl-C stops everything; jobs go on at the next start.',

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Client, Connection, type ScheduleDescription } from '@temporalio/client'
+import { Client, Connection, type ScheduleDescription, type WorkflowClient } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
@@ -37,10 +37,14 @@ export interface Holdfast {
   gitToken: string
   /** Starts a worker process; it is ended with the file. */
   startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
+  /** Temporal's own client, as the UI uses it. */
+  workflows: WorkflowClient
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
   startUnchecked(id: string, spec: unknown): Promise<Job>
   updateUnchecked(id: string, update: string, input: unknown): Promise<unknown>
   terminate(id: string): Promise<unknown>
+  /** The events of a workflow's history, by the names of their attributes: `timerStartedEventAttributes`. */
+  historyOf(id: string): Promise<string[]>
   describeSchedule(id: string): Promise<ScheduleDescription>
   /** A spec against a fresh copy of the demo repository. */
   spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
@@ -109,6 +113,7 @@ export async function startHoldfast(
       workers.push(worker)
       return worker
     },
+    workflows: workflow,
     startUnchecked: async (id, spec) => {
       const workflowId = `${id}-${randomUUID()}`
       await workflow.start('agentJob', { workflowId, taskQueue, args: [spec] })
@@ -116,6 +121,12 @@ export async function startHoldfast(
     },
     updateUnchecked: (id, update, input) => workflow.getHandle(id).executeUpdate(update, { args: [input] }),
     terminate: (id) => workflow.getHandle(id).terminate(),
+    historyOf: async (id) => {
+      const { events } = await workflow.getHandle(id).fetchHistory()
+      return (events ?? []).flatMap((event) =>
+        Object.keys(event).filter((key) => key.endsWith('EventAttributes')),
+      )
+    },
     describeSchedule: (id) => schedule.getHandle(id).describe(),
     spec: async (changes) => {
       const name = `demo-${randomUUID()}`

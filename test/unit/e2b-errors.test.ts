@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { MockActivityEnvironment } from '@temporalio/testing'
 import {
   AuthenticationError,
   InvalidArgumentError,
@@ -45,7 +46,9 @@ test('a rate limit that says how long waits as long', async () => {
   try {
     const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const connection = { apiKey: 'e2b_0', apiUrl }
-    const error = await mapped(() => Sandbox.kill('some', connection)).catch((e: unknown) => e)
+    const error = await new MockActivityEnvironment()
+      .run(() => mapped('Sandbox.kill', () => Sandbox.kill('some', connection)))
+      .catch((e: unknown) => e)
     expect(error).toMatchObject({ type: 'SandboxRateLimited' })
     const { nextRetryDelay } = error as { nextRetryDelay: number }
     expect(nextRetryDelay).toBeGreaterThan(85_000)

@@ -1,0 +1,4 @@
+import { counting } from './lib/actions.ts'
+
+/** Loaded with every workflow, by the bundle. */
+export const interceptors = counting
