@@ -4,6 +4,7 @@ import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
 import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
+import type { ClientTracing } from '../tracing/start.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { Job } from './job.ts'
 import { Outputs } from './outputs.ts'
@@ -20,6 +21,14 @@ export interface JobSummary {
   closedAt: Date | undefined
 }
 
+interface JobsOptions {
+  namespace: string
+  taskQueue: string
+  owner: string
+  blobStore: string | undefined
+  tracing: ClientTracing | undefined
+}
+
 /** The client of Holdfast: submits jobs, finds them. Every method throws HoldfastError. */
 export class Jobs {
   /** Sandboxes that live long and are shared. */
@@ -28,14 +37,15 @@ export class Jobs {
   readonly #client: Client
   readonly #taskQueue: string
   readonly #outputs: Outputs
+  readonly #tracing: ClientTracing | undefined
 
-  constructor(
-    connection: Connection,
-    options: { namespace: string; taskQueue: string; owner: string; blobStore: string | undefined },
-  ) {
+  constructor(connection: Connection, options: JobsOptions) {
     this.#connection = connection
     this.#outputs = new Outputs(options, options.blobStore)
-    this.#client = new Client({ connection, namespace: options.namespace })
+    const { namespace, tracing } = options
+    const interceptors = tracing && { workflow: tracing.interceptors }
+    this.#client = new Client({ connection, namespace, ...(interceptors && { interceptors }) })
+    this.#tracing = tracing
     this.#taskQueue = options.taskQueue
     this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)
   }
@@ -123,7 +133,8 @@ export class Jobs {
     )
   }
 
-  close(): Promise<void> {
-    return this.#connection.close()
+  async close(): Promise<void> {
+    await this.#connection.close()
+    await this.#tracing?.flush()
   }
 }
