@@ -20,6 +20,7 @@ import { installRuntime } from './runtime/install.ts'
 import { createLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
 import { tracesUrl, traceWorker, type WorkerTracing } from './tracing/start.ts'
+import { registerSearchAttributes } from './runtime/search-attributes.ts'
 import { workflowAccess } from './workflow-access.ts'
 import { extendedBundle, workflowBundle } from './runtime/workflow-bundle.ts'
 
@@ -50,6 +51,8 @@ export async function runWorker(
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
   const connection = await NativeConnection.connect(connectionOptions)
   try {
+    const problem = await registerSearchAttributes(connection, namespace)
+    if (problem) log.warn(problem)
     const worker = await createWorker(config, connection, namespace, { secrets, tracing })
     await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
     const health = await serveHealth(config, worker)

@@ -7,6 +7,7 @@ import { addList } from './commands/list.ts'
 import { addOutput } from './commands/output.ts'
 import { addSandboxes } from './commands/sandboxes.ts'
 import { addSchema } from './commands/schema.ts'
+import { addSession } from './commands/session.ts'
 import { addStatus } from './commands/status.ts'
 import { addSubmit } from './commands/submit.ts'
 import { addUp } from './commands/up.ts'
@@ -29,6 +30,7 @@ export function createProgram() {
     addCancel,
     addNotify,
     addList,
+    addSession,
     addSandboxes,
     addSchema,
     addWorker,

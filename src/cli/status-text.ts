@@ -60,7 +60,7 @@ export function formatResult(result: JobResult, colors: Colors): string {
     .join('\n')
 }
 
-function sandboxUse({ state, runningMs, pausedMs, resumes }: SandboxUse): string {
+export function sandboxUse({ state, runningMs, pausedMs, resumes }: SandboxUse): string {
   const paused = pausedMs > 0 ? `, paused ${formatDuration(pausedMs)}` : ''
   const resumed = resumes > 0 ? `, resumed ${resumes === 1 ? 'once' : `${resumes} times`}` : ''
   return `${state}; ran ${formatDuration(runningMs)}${paused}${resumed}`
@@ -77,7 +77,7 @@ const twoDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 })
 /** To the cent; below a dollar to two digits. */
 const dollars = (usd: number): string => `$${usd < 1 ? twoDigits.format(usd) : usd.toFixed(2)}`
 
-const field = (label: string, value: string): string => `${label.padEnd(12)} ${value}`
+export const field = (label: string, value: string): string => `${label.padEnd(12)} ${value}`
 
 /** Jobs as a table. @param now ms since the epoch */
 export function formatList(jobs: JobSummary[], now: number, colors: Colors): string {

@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
+import { columnsAtStart } from '../contract/search-attributes.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
+import { jobText, reaperText } from '../contract/static-text.ts'
 import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
 import type { ClientTracing } from '../tracing/start.ts'
 import { HoldfastError, typed } from './errors.ts'
+import { startInList } from './start-in-list.ts'
 import { Job } from './job.ts'
 import { Outputs } from './outputs.ts'
 import { Sessions } from './sessions.ts'
@@ -64,14 +67,14 @@ export class Jobs {
     const hash = specHash(spec)
     return typed(async () => {
       try {
-        const handle = await this.#client.workflow.start(WORKFLOW_TYPES.agentJob, {
+        const handle = await startInList(this.#client, WORKFLOW_TYPES.agentJob, columnsAtStart(spec), {
           workflowId: spec.id,
           taskQueue: this.#taskQueue,
           args: [spec],
           memo: { [SPEC_HASH_MEMO]: hash },
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'FAIL',
-          staticSummary: `${spec.branch} of ${spec.repo.url}`,
+          ...jobText(spec),
         })
         return new Job(this.#client, this.#outputs, spec.id, handle.firstExecutionRunId)
       } catch (error) {
@@ -129,6 +132,7 @@ export class Jobs {
           taskQueue: this.#taskQueue,
           args: [input],
           workflowExecutionTimeout: '1h',
+          ...reaperText(input),
         }) as Promise<ReaperReport>,
     )
   }

@@ -117,14 +117,16 @@ export function reachedLimit({ sandbox, usd }: Cost, limits: Limits): keyof Limi
 }
 
 /**
- * How long, in ms, until a limit is reached by the sandbox alone as it is now. Infinity where nothing of it counts towards a limit.
+ * How long, in ms (0 where it is reached), until a limit is reached by the sandbox alone as it is now. Infinity where nothing of it counts towards a limit.
  */
 export function untilLimit(
-  { sandbox, usd }: Cost,
+  cost: Cost,
   limits: Limits,
   now: Pick<SandboxUse, 'state'> & Pick<SandboxTime, 'cpuCount' | 'memoryMb'>,
   tariff: Tariff,
 ): number {
+  if (reachedLimit(cost, limits)) return 0
+  const { sandbox, usd } = cost
   const running = now.state === 'running'
   const time = running && limits.sandboxTime !== undefined ? limits.sandboxTime - sandbox.runningMs : Infinity
   const prices = pricePerSecond(now, tariff)

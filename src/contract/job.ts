@@ -104,6 +104,8 @@ export type JobEventBody =
       until: number
     }
   | { type: 'reviewAnswered'; review: Review }
+  /** An answer by signal that was none. */
+  | { type: 'reviewRefused'; why: string }
   | { type: 'waitBegan'; for: string; until: number }
   | { type: 'waitEnded'; for: string; timedOut: boolean }
   | { type: 'committed'; commit: string }

@@ -13,12 +13,12 @@ beforeAll(async () => {
   const submit = async (changes: Partial<AgentJobInput>): Promise<Job> =>
     holdfast.jobs.submit(await holdfast.spec(changes))
   limited = {
-    sandboxTime: await submit({ steps, limits: { sandboxTime: '4s' } }),
-    costUsd: await submit({ steps, limits: { costUsd: 16 } }),
+    sandboxTime: await submit({ steps, limits: { sandboxTime: '12s' } }),
+    costUsd: await submit({ steps, limits: { costUsd: 48 } }),
     waiting: await submit({
       steps: [{ write: 'made', content: 'x' }, { sleep: '1h' }],
       sandbox: { keep: 'never', pauseAfter: '2h' },
-      limits: { sandboxTime: '3s' },
+      limits: { sandboxTime: '6s' },
     }),
   }
 })
@@ -36,6 +36,7 @@ test('a job says what it has cost, at the prices of its worker, by actions that 
     review: { required: true },
     limits: { sandboxTime: '1h', costUsd: 100_000 },
   })
+  const begun = Date.now()
   const job = await holdfast.jobs.submit(spec)
   await eventOf(job, 'sandboxPaused')
   await job.notify('ci')
@@ -57,8 +58,11 @@ test('a job says what it has cost, at the prices of its worker, by actions that 
   const events = await holdfast.historyOf(spec.id)
   const asked =
     /^(workflowExecution(Started|Signaled|UpdateAccepted)|activityTaskScheduled|timerStarted)Event/
-  expect(cost.temporal.actions - events.filter((type) => asked.test(type)).length).toBeLessThan(10)
-  expect(cost.temporal.actions).toBeGreaterThanOrEqual(events.filter((type) => asked.test(type)).length)
+  const seen = events.filter((type) => asked.test(type)).length
+  // Two activities at most run at once.
+  const heartbeats = 2 * Math.ceil((Date.now() - begun) / 5_000)
+  expect(cost.temporal.actions).toBeGreaterThanOrEqual(seen)
+  expect(cost.temporal.actions).toBeLessThanOrEqual(seen + heartbeats)
 })
 
 test.each(['sandboxTime', 'costUsd'] as const)(

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Client, Connection, type ScheduleDescription } from '@temporalio/client'
+import { Client, Connection, type ScheduleDescription, type WorkflowClient } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
@@ -37,6 +37,8 @@ export interface Holdfast {
   gitToken: string
   /** Starts a worker process; it is ended with the file. */
   startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
+  /** Temporal's own client, as the UI uses it. */
+  workflows: WorkflowClient
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
   startUnchecked(id: string, spec: unknown): Promise<Job>
   updateUnchecked(id: string, update: string, input: unknown): Promise<unknown>
@@ -104,6 +106,7 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
       workers.push(worker)
       return worker
     },
+    workflows: workflow,
     startUnchecked: async (id, spec) => {
       const workflowId = `${id}-${randomUUID()}`
       await workflow.start('agentJob', { workflowId, taskQueue, args: [spec] })

@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process'
+import fc from 'fast-check'
 import pc from 'picocolors'
 import { describe, expect, test } from 'vitest'
-import { portNumber, wholeNumber } from '../../src/cli/numbers.ts'
-import { programOf } from '../../src/cli/context.ts'
+import type { SessionStatus } from '../../src/contract/session.ts'
+import { milliseconds, portNumber, wholeNumber } from '../../src/cli/numbers.ts'
+import { programOf, quoted } from '../../src/cli/context.ts'
 import { colorDiff } from '../../src/cli/diff-text.ts'
 import { formatDuration, formatMoment } from '../../src/cli/progress/duration.ts'
 import { alignRight, cleanLine, cleanLines, cut } from '../../src/cli/progress/text.ts'
+import { formatSession, formatSessions } from '../../src/cli/session-text.ts'
 import { formatList, formatResult, formatStatus } from '../../src/cli/status-text.ts'
 import { hasColors } from '../../src/cli/terminal.ts'
 
@@ -164,3 +168,60 @@ describe('answers for people', () => {
     expect(row?.indexOf('bump')).toBe(head?.indexOf('JOB'))
   })
 })
+
+describe('sessions', () => {
+  const status: SessionStatus = {
+    id: 'dev',
+    state: 'running',
+    sandbox: {
+      sandboxId: 'sbx',
+      state: 'running',
+      runningMs: 90_000,
+      pausedMs: 0,
+      sizes: [{ cpuCount: 2, memoryMb: 512, runningMs: 90_000, pausedMs: 0 }],
+      pauses: 0,
+      resumes: 0,
+    },
+    inUse: 1,
+    operations: 12,
+    runs: 1,
+    openedAt: 0,
+    usedAt: 50_000,
+    idleTimeout: 120_000,
+  }
+
+  test('what a session is and does stands in lines', () => {
+    const text = formatSession(status, 60_000, plain)
+    expect(text).toMatch(/^state +running$/m)
+    expect(text).toMatch(/^now +1 operation under way$/m)
+    expect(text).toMatch(/^used +10.0 s ago, 12 operations so far$/m)
+    expect(formatSession({ ...status, inUse: 0 }, 60_000, plain)).not.toContain('under way')
+  })
+
+  test('a list has a line for each, and says where there is none', () => {
+    const text = formatSessions([{ id: 'dev', openedAt: new Date(0) }], 60_000, plain)
+    expect(text.split('\n')[1]).toMatch(/ 1 min {2}dev$/)
+    expect(formatSessions([], 0, plain)).toBe('no open sessions')
+  })
+})
+
+test('a quoted word is one word for a shell, with nothing expanded in it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string().map((word) => word.replaceAll('\0', ''))), (words) => {
+      const line = ['printf', '%s\\0', ...words].map(quoted).join(' ')
+      const printed = execFileSync('sh', ['-c', line], { encoding: 'utf8' })
+      expect(printed).toBe(words.length > 0 ? words.map((word) => `${word}\0`).join('') : '\0')
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test.each([
+  ['90s', 90_000],
+  ['1.5h', 5_400_000],
+  ['250', 250],
+])('the time %s is %i ms', (text, ms) => expect(milliseconds(text)).toBe(ms))
+
+test.each(['', '0', '-5s', 'soon', '1e400'])('%j is no time', (text) =>
+  expect(() => milliseconds(text)).toThrow('Give a time'),
+)

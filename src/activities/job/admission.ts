@@ -10,6 +10,8 @@ export interface Admission {
   parsed?: AgentJobSpec
   /** What this worker says things cost. */
   tariff: Tariff
+  /** Whose worker this is. */
+  owner: string
 }
 
 /** What a job was started with: by our client it is parsed, from the Temporal UI or another SDK it is whatever was sent. */
@@ -28,7 +30,8 @@ export const admissionActivities = (deps: ActivityDeps) => ({
         'SecretMissing',
         `the secret ${auth.secret} holds a line break or NUL, which git credentials can not`,
       )
-    return { tariff: deps.tariff, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
+    const { tariff, owner } = deps
+    return { tariff, owner, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
   },
 
   /** The same for what came with a request for changes. Reads only. @throws `InvalidSpec` */
