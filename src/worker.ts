@@ -45,7 +45,7 @@ export async function runWorker(
   config: WorkerConfig = loadWorkerConfig(),
 ): Promise<void> {
   const secrets = createSecretStore(environmentSecret(), [config.e2b.apiKey, ...environmentSecrets()])
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config.logLevel, (line) => secrets.redact(line))
   const metricsUrl = await serveMetrics(config, log)
   const tracing = await traceWorker((text) => secrets.redact(text))
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()

@@ -28,6 +28,7 @@ export function createSecretStore(
     values.add(value)
     values.add(Buffer.from(value).toString('base64'))
     values.add(encodeURIComponent(value))
+    values.add(JSON.stringify(value).slice(1, -1))
   }
   known.filter(({ length }) => length >= HIDDEN_FROM).forEach(hide)
   return {
