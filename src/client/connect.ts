@@ -2,6 +2,7 @@ import { Connection } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
 import { dataConverter } from '../payloads/data-converter.ts'
+import { traceClient } from '../tracing/start.ts'
 import { HoldfastError } from './errors.ts'
 import { Jobs } from './jobs.ts'
 import { keysOfClient } from './keys.ts'
@@ -45,6 +46,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
       namespace: options.namespace ?? namespace ?? 'default',
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
       owner: options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER),
+      tracing: await traceClient(),
       blobStore: options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined),
       dataConverter: payloads,
     })
