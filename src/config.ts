@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { LIST_PRICES } from './contract/cost.ts'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from './contract/job.ts'
 import { type FieldProblem, parse } from './contract/parse.ts'
+import { encryptionKeys, encryptionKeysFile } from './payloads/keys.ts'
 
 const notANumber = {
   error: ({ code }: { code?: string }) => (code === 'invalid_type' ? 'is not a number' : undefined),
@@ -47,6 +48,10 @@ const workerConfig = z.strictObject({
       error: 'is no URL such as file:///var/lib/holdfast/blobs or s3://bucket/prefix',
     })
     .default(() => pathToFileURL(join(homedir(), '.local', 'share', 'holdfast', 'blobs')).href),
+  /** HOLDFAST_ENCRYPTION_KEYS: `id:base64`, apart by commas; the first encrypts, all decrypt. Unset, nothing is encrypted. */
+  encryptionKeys: encryptionKeys.optional(),
+  /** HOLDFAST_ENCRYPTION_KEYS_FILE: the same in a file, where the former is unset */
+  encryptionKeysFile: encryptionKeysFile.optional(),
   /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
   healthPort: wholeNumber(0, 65_535).optional(),
   /** HOLDFAST_METRICS_PORT: serves `/metrics` for Prometheus; 0 takes a free one, unset serves none */
@@ -84,6 +89,8 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_WORKFLOWS: ['workflows'],
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
+  HOLDFAST_ENCRYPTION_KEYS: ['encryptionKeys'],
+  HOLDFAST_ENCRYPTION_KEYS_FILE: ['encryptionKeysFile'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],
   HOLDFAST_METRICS_PORT: ['metricsPort'],
   HOLDFAST_METRICS_HOST: ['metricsHost'],

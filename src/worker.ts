@@ -16,6 +16,8 @@ import {
   loadWorkerConfig,
   type WorkerConfig,
 } from './config.ts'
+import { dataConverter } from './payloads/data-converter.ts'
+import { NO_KEYS } from './payloads/keys.ts'
 import { installRuntime } from './runtime/install.ts'
 import { createLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
@@ -100,13 +102,16 @@ async function createWorker(
   namespace: string,
   { secrets, tracing }: { secrets: SecretStore; tracing: WorkerTracing },
 ): Promise<Worker> {
+  const keys = config.encryptionKeys ?? config.encryptionKeysFile ?? NO_KEYS
+  const payloads = dataConverter(keys)
   return Worker.create({
     connection,
     namespace,
+    dataConverter: payloads,
     taskQueue: config.taskQueue,
     workflowBundle: config.workflows
-      ? await extendedBundle(config.workflows)
-      : { codePath: await workflowBundle() },
+      ? await extendedBundle(config.workflows, payloads.failureConverterPath)
+      : { codePath: await workflowBundle(payloads.failureConverterPath) },
     activities: createActivities({
       e2b: createE2B(config.e2b),
       secrets,
@@ -115,7 +120,7 @@ async function createWorker(
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),
-      ...workflowAccess(connection, namespace),
+      ...workflowAccess(connection, namespace, payloads),
     }),
     interceptors: { activity: [...tracing.activity, watchedActivities] },
     sinks: tracing.sinks,

@@ -2,6 +2,7 @@ import { baseProgram } from './base-program.ts'
 import { addAnswers } from './commands/answers.ts'
 import { addCancel } from './commands/cancel.ts'
 import { addNotify } from './commands/notify.ts'
+import { addCodecServer } from './commands/codec-server.ts'
 import { addDiff } from './commands/diff.ts'
 import { addList } from './commands/list.ts'
 import { addOutput } from './commands/output.ts'
@@ -35,6 +36,7 @@ export function createProgram() {
     addSchema,
     addWorker,
     addUp,
+    addCodecServer,
   ])
     add(program)
   return program

@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import {
+  Client,
+  type Connection,
+  type DataConverter,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { columnsAtStart } from '../contract/search-attributes.ts'
@@ -29,6 +34,7 @@ interface JobsOptions {
   taskQueue: string
   owner: string
   blobStore: string | undefined
+  dataConverter: DataConverter
   tracing: ClientTracing | undefined
 }
 
@@ -45,9 +51,9 @@ export class Jobs {
   constructor(connection: Connection, options: JobsOptions) {
     this.#connection = connection
     this.#outputs = new Outputs(options, options.blobStore)
-    const { namespace, tracing } = options
+    const { namespace, tracing, dataConverter } = options
     const interceptors = tracing && { workflow: tracing.interceptors }
-    this.#client = new Client({ connection, namespace, ...(interceptors && { interceptors }) })
+    this.#client = new Client({ connection, namespace, dataConverter, ...(interceptors && { interceptors }) })
     this.#tracing = tracing
     this.#taskQueue = options.taskQueue
     this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)

@@ -100,6 +100,19 @@ export const FAILURES = {
     remedy:
       "the remote no longer has the base's commit that the work is made on: rebase the checkpoint by hand",
   },
+  // Payloads
+  PayloadKeysInvalid: {
+    next: 'terminal',
+    remedy: 'correct HOLDFAST_ENCRYPTION_KEYS, or the file that HOLDFAST_ENCRYPTION_KEYS_FILE names',
+  },
+  PayloadKeyMissing: {
+    next: 'retryable',
+    remedy: 'add the key that the message names to HOLDFAST_ENCRYPTION_KEYS, behind the first one',
+  },
+  PayloadUnreadable: {
+    next: 'retryable',
+    remedy: 'give the key of that id as it was when the payload was written, to every worker and client',
+  },
   // Holdfast's own
   JobCancelled: { next: 'terminal', remedy: 'nothing: somebody cancelled the job, and it has cleaned up' },
   JobTerminated: {

@@ -51,8 +51,13 @@ export interface Holdfast {
   stop(): Promise<void>
 }
 
-/** @param options.sandboxArgs more arguments of the sandbox server */
-export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): Promise<Holdfast> {
+/**
+ * @param options.sandboxArgs more arguments of the sandbox server
+ * @param options.encryptionKeys of client and workers, who otherwise write plain payloads
+ */
+export async function startHoldfast(
+  options: { sandboxArgs?: string[]; encryptionKeys?: string } = {},
+): Promise<Holdfast> {
   const host = await testGitHost()
   const sandboxes = await startSandboxServer({
     args: ['--allow-host-loopback', `127.0.0.1:${host.port}`, ...(options.sandboxArgs ?? [])],
@@ -60,8 +65,9 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
+  const { encryptionKeys = '' } = options
   const blobStore = pathToFileURL(blobs).href
-  const jobs = await connect({ address, taskQueue, blobStore })
+  const jobs = await connect({ address, taskQueue, blobStore, encryptionKeys })
   const connection = await Connection.connect({ address })
   const { workflow, schedule } = new Client({ connection })
   const workers: ChildProcess[] = []
@@ -72,6 +78,7 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
     HOLDFAST_HEARTBEAT_MS: '250',
     HOLDFAST_LOG_LEVEL: 'error',
     HOLDFAST_BLOB_STORE: blobStore,
+    HOLDFAST_ENCRYPTION_KEYS: encryptionKeys,
     HOLDFAST_SECRET_GIT_TOKEN: host.token,
     HOLDFAST_SECRET_READ_TOKEN: host.readOnlyToken,
     HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
