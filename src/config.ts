@@ -146,6 +146,12 @@ export const environmentSecret =
   (name: string): string | undefined =>
     env[`HOLDFAST_SECRET_${name}`]
 
+/** The values of all secrets for jobs. */
+export const environmentSecrets = (env: NodeJS.ProcessEnv = process.env): string[] =>
+  Object.entries(env).flatMap(([name, value]) =>
+    name.startsWith('HOLDFAST_SECRET_') && value ? [value] : [],
+  )
+
 function readFile(named: string | undefined): { settings: Record<string, unknown>; file: string } {
   const file = named ?? DEFAULT_FILE
   if (!named && !existsSync(file)) return { settings: {}, file }

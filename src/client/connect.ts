@@ -4,6 +4,7 @@ import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
 import { lazyBlobStore } from '../blobs/open.ts'
 import { CLAIM_CHECK_BYTES } from '../payloads/claim-check.ts'
 import { dataConverter } from '../payloads/data-converter.ts'
+import { traceClient } from '../tracing/start.ts'
 import { HoldfastError } from './errors.ts'
 import { Jobs } from './jobs.ts'
 import { keysOfClient } from './keys.ts'
@@ -58,6 +59,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
       owner,
       blobStore,
+      tracing: await traceClient(),
       dataConverter: payloads,
     })
   } catch (error) {

@@ -11,6 +11,7 @@ import { columnsAtStart } from '../contract/search-attributes.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
 import { jobText, reaperText } from '../contract/static-text.ts'
 import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
+import type { ClientTracing } from '../tracing/start.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { startInList } from './start-in-list.ts'
 import { Job } from './job.ts'
@@ -28,6 +29,15 @@ export interface JobSummary {
   closedAt: Date | undefined
 }
 
+interface JobsOptions {
+  namespace: string
+  taskQueue: string
+  owner: string
+  blobStore: string | undefined
+  dataConverter: DataConverter
+  tracing: ClientTracing | undefined
+}
+
 /** The client of Holdfast: submits jobs, finds them. Every method throws HoldfastError. */
 export class Jobs {
   /** Sandboxes that live long and are shared. */
@@ -36,21 +46,15 @@ export class Jobs {
   readonly #client: Client
   readonly #taskQueue: string
   readonly #outputs: Outputs
+  readonly #tracing: ClientTracing | undefined
 
-  constructor(
-    connection: Connection,
-    options: {
-      namespace: string
-      taskQueue: string
-      owner: string
-      blobStore: string | undefined
-      dataConverter: DataConverter
-    },
-  ) {
+  constructor(connection: Connection, options: JobsOptions) {
     this.#connection = connection
     this.#outputs = new Outputs(options, options.blobStore)
-    const { namespace, dataConverter } = options
-    this.#client = new Client({ connection, namespace, dataConverter })
+    const { namespace, tracing, dataConverter } = options
+    const interceptors = tracing && { workflow: tracing.interceptors }
+    this.#client = new Client({ connection, namespace, dataConverter, ...(interceptors && { interceptors }) })
+    this.#tracing = tracing
     this.#taskQueue = options.taskQueue
     this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)
   }
@@ -139,7 +143,8 @@ export class Jobs {
     )
   }
 
-  close(): Promise<void> {
-    return this.#connection.close()
+  async close(): Promise<void> {
+    await this.#connection.close()
+    await this.#tracing?.flush()
   }
 }

@@ -15,7 +15,7 @@ export interface Stack {
   temporal: { address: string; namespace: string; uiUrl: string | undefined; how: string }
   sandboxes: Sandboxes['about']
   /** The worker's first process; another one comes where that ends by itself. */
-  worker: { pid: number; taskQueue: string; metricsUrl: string }
+  worker: { pid: number; taskQueue: string; metricsUrl: string; tracesUrl: string | undefined }
   /** Where checkpoints and outputs are kept. */
   blobStore: string
   /** Resolves, never rejects, when a part can't be kept running. */
@@ -85,6 +85,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         pid: worker.first.pid,
         taskQueue: options.taskQueue,
         metricsUrl: metricsUrlOf(worker.first.ready),
+        tracesUrl: worker.first.ready.tracesUrl as string | undefined,
       },
       blobStore,
       broken: Promise.race([worker.givenUp, ...(sandboxes.givenUp ? [sandboxes.givenUp] : [])]),

@@ -36,7 +36,7 @@ export interface Holdfast {
   /** The token that may push. */
   gitToken: string
   /** Starts a worker process; it is ended with the file. */
-  startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
+  startWorker(env?: NodeJS.ProcessEnv, log?: number): Promise<ChildProcess>
   /** Temporal's own client, as the UI uses it. */
   workflows: WorkflowClient
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
@@ -108,8 +108,8 @@ export async function startHoldfast(
     taskQueue,
     blobStore,
     gitToken: host.token,
-    startWorker: async (env) => {
-      const worker = await startWorkerProcess(environment(env))
+    startWorker: async (env, log) => {
+      const worker = await startWorkerProcess(environment(env), log)
       workers.push(worker)
       return worker
     },

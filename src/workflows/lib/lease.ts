@@ -5,6 +5,7 @@ import type { SandboxWish } from '../../contract/sandboxes.ts'
 import type { LeaseState } from '../../contract/session.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import { perform } from './activities.ts'
+import { logSandbox } from './log-attributes.ts'
 
 const NONE: LeaseState = {
   allocationId: '',
@@ -31,6 +32,7 @@ export class SandboxLease {
     this.#record = record
     this.#now = { ...(earlier?.state ?? NONE) }
     this.#wish = earlier?.wish
+    if (this.#now.sandboxId) logSandbox(this.#now.sandboxId)
   }
 
   /** For the next run of the workflow. */
@@ -88,6 +90,7 @@ export class SandboxLease {
     const { sandboxId, cpuCount, memoryMb } = await perform('createSandbox', 'create the sandbox', input)
     const sandboxes = this.#now.sandboxes + 1
     Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb, sandboxes })
+    logSandbox(sandboxId)
     this.#become('running')
     this.#record({ type: 'sandboxCreated', sandboxId, ms: Date.now() - begun })
   }
