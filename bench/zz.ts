@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Sandbox } from 'e2b'
+import { descendants } from '../src/local-sandbox/isolation/processes.ts'
+import { startSandboxServer } from '../test/support/sandbox-server.ts'
+
+// How the local sandbox server compares, on this machine and in one run, with what it is made of.
+// npm run bench -- local-sandbox [--rounds 20] [--at-once 50] [--isolation KIND] [--json]
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '20' },
+    'at-once': { type: 'string', default: '50' },
+    isolation: { type: 'string', default: 'best' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(values.rounds)
+const atOnce = Number(values['at-once'])
+
+const server = await startSandboxServer({ args: ['--isolation', values.isolation] })
+const create = () => Sandbox.create({ ...server.connection, timeoutMs: 600_000 })
+
+const milliseconds = async (task: () => Promise<unknown>): Promise<number> => {
+  const start = performance.now()
+  await task()
+  return performance.now() - start
+}
+
+/** Each task once per round, one after the other, so that all meet the same weather; medians. */
+async function medians<Name extends string>(tasks: Record<Name, () => Promise<number>>) {
+  const samples = new Map<string, number[]>()
+  for (let round = 0; round < rounds; round++)
+    for (const [name, task] of Object.entries<() => Promise<number>>(tasks))
+      samples.set(name, [...(samples.get(name) ?? []), await task()])
+  const median = (of: number[]) => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)]!
+  return Object.fromEntries([...samples].map(([name, of]) => [name, median(of)])) as Record<Name, number>
+}
+
+/** The process of a sandbox's envd, as its record has it. */
+function envdOf({ sandboxId }: Sandbox): number {
+  const record = readFileSync(join(server.dataDir, 'records', `${sandboxId}.json`), 'utf8')
+  return (JSON.parse(record) as { process: { pid: number } }).process.pid
+}
+
+const status = (pid: number | undefined, field: string): number[] =>
+  new RegExp(`^${field}:(.*)`, 'm')
+    .exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!
+    .trim()
+    .split('\t')
+    .map(Number)
+
+/** The very command that made a sandbox, with another program in place of envd. */
+function inIsolation(sandbox: Sandbox, program: string[]): () => Promise<number> {
+  const envd = envdOf(sandbox)
+  const [parent] = status(envd, 'PPid')
+  const made = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
+  const tool = made.slice(0, made.lastIndexOf('--'))
+  const [[uid], [gid]] = [status(parent, 'Uid'), status(parent, 'Gid')]
+  const user = process.getuid?.() === 0 ? { uid, gid } : {}
+  return () => bare([...tool, '--', ...program], user)
+}
+
+// Nobody's start-up files are to be measured.
+const env = { PATH: process.env['PATH'], HOME: '/nonexistent' }
+const bare = (
+  [command = '', ...args]: string[],
+  user: { uid?: number | undefined; gid?: number | undefined } = {},
+) =>
+  milliseconds(async () => {
+    const child = spawn(command, args, { ...user, stdio: ['ignore','inherit','inherit','ignore','ignore'], cwd: '/', env })
+    const [code] = (await once(child, 'exit')) as [number]
+    if (code !== 0) throw new Error(`${command} exited with ${code}`)
+  })
+
+/** Memory of a sandbox's processes, shared pages counted in part, in MB. */
+function memory(sandbox: Sandbox): number {
+  const kilobytes = descendants(envdOf(sandbox)).map(({ pid }) =>
+    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))![1]),
+  )
+  return kilobytes.reduce((sum, one) => sum + one, 0) / 1024
+}
+
+async function manyAtOnce() {
+  let all: Sandbox[] = []
+  const started = await milliseconds(async () => {
+    all = await Promise.all(Array.from({ length: atOnce }, create))
+  })
+  const ran = await milliseconds(() => Promise.all(all.map((sandbox) => sandbox.commands.run('true'))))
+  const each = all.reduce((sum, sandbox) => sum + memory(sandbox), 0) / all.length
+  await Promise.all(all.map((sandbox) => sandbox.kill()))
+  return { started, ran, each }
+}
+
+async function measure() {
+  const sandbox = await create()
+  const bareTool = inIsolation(sandbox, ['true'])
+  const fresh: Sandbox[] = []
+  const single = await medians({
+    bareTool,
+    bashInIsolation: inIsolation(sandbox, ['bash', '-lc', 'true']),
+    bashPlain: () => bare(['bash', '-lc', 'true']),
+    create: () => milliseconds(async () => void fresh.push(await create())),
+    firstCommand: () => milliseconds(() => fresh.at(-1)!.commands.run('true')),
+    kill: () => milliseconds(() => fresh.pop()!.kill()),
+    command: () => milliseconds(() => sandbox.commands.run('true')),
+    pause: () => milliseconds(() => sandbox.pause()),
+    resume: () => milliseconds(() => sandbox.connect()),
+  })
+  const many = await manyAtOnce()
+  return {
+    ...single,
+    createToFirstCommand: single.create + single.firstCommand,
+    createToBareTool: (single.create + single.firstCommand) / single.bareTool,
+    commandOverBash: single.command - single.bashPlain,
+    [`create${atOnce}AtOnce`]: many.started,
+    [`command${atOnce}AtOnce`]: many.ran,
+    memoryPerSandboxMB: many.each,
+  }
+}
+
+try {
+  const rounded = Object.entries(await measure()).map(([name, value]) => [name, Math.round(value * 10) / 10])
+  if (values.json) console.log(JSON.stringify(Object.fromEntries(rounded)))
+  else console.table(Object.fromEntries(rounded.map(([name, value]) => [name, { value }])))
+} finally {
+  await server.stop()
+}
