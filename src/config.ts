@@ -4,16 +4,20 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import { LIST_PRICES } from './contract/cost.ts'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from './contract/job.ts'
 import { type FieldProblem, parse } from './contract/parse.ts'
+import { encryptionKeys, encryptionKeysFile } from './payloads/keys.ts'
+
+const notANumber = {
+  error: ({ code }: { code?: string }) => (code === 'invalid_type' ? 'is not a number' : undefined),
+}
 
 /** A whole number, from YAML or as the environment has it. */
 const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
-  z.coerce
-    .number({ error: ({ code }) => (code === 'invalid_type' ? 'is not a number' : undefined) })
-    .int()
-    .min(min)
-    .max(max)
+  z.coerce.number(notANumber).int().min(min).max(max)
+
+const price = (list: number) => z.coerce.number(notANumber).min(0).default(list)
 
 /** Settings of the worker. Each has a place in the file and a name in the environment; the environment wins. */
 const workerConfig = z.strictObject({
@@ -44,14 +48,36 @@ const workerConfig = z.strictObject({
       error: 'is no URL such as file:///var/lib/holdfast/blobs or s3://bucket/prefix',
     })
     .default(() => pathToFileURL(join(homedir(), '.local', 'share', 'holdfast', 'blobs')).href),
+  /** HOLDFAST_ENCRYPTION_KEYS: `id:base64`, apart by commas; the first encrypts, all decrypt. Unset, nothing is encrypted. */
+  encryptionKeys: encryptionKeys.optional(),
+  /** HOLDFAST_ENCRYPTION_KEYS_FILE: the same in a file, where the former is unset */
+  encryptionKeysFile: encryptionKeysFile.optional(),
   /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
   healthPort: wholeNumber(0, 65_535).optional(),
+  /** HOLDFAST_METRICS_PORT: serves `/metrics` for Prometheus; 0 takes a free one, unset serves none */
+  metricsPort: wholeNumber(0, 65_535).optional(),
+  /** HOLDFAST_METRICS_HOST: the address to serve them at */
+  metricsHost: z
+    .union([z.ipv4(), z.ipv6()], { error: 'is not an IP address such as 0.0.0.0' })
+    .default('127.0.0.1'),
   /** HOLDFAST_MAX_CACHED_WORKFLOWS: about 100 KB of memory each */
   maxCachedWorkflows: wholeNumber(1).default(1_000),
   /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
   maxActivities: wholeNumber(1).default(100),
   /** HOLDFAST_HEARTBEAT_MS: the least time between two heartbeats of an activity; Temporal Cloud bills each */
   heartbeatMs: wholeNumber(100, 8_000).default(5_000),
+  /**
+   * HOLDFAST_PRICE_VCPU_SECOND, HOLDFAST_PRICE_GIB_SECOND, HOLDFAST_PRICE_PAUSED_GIB_SECOND, HOLDFAST_PRICE_ACTION: in USD, for the
+   * cost of jobs; list prices by default
+   */
+  prices: z
+    .strictObject({
+      vcpuSecond: price(LIST_PRICES.vcpuSecond),
+      gibSecond: price(LIST_PRICES.gibSecond),
+      pausedGibSecond: price(LIST_PRICES.pausedGibSecond),
+      action: price(LIST_PRICES.action),
+    })
+    .prefault({}),
   /** HOLDFAST_LOG_LEVEL */
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })
@@ -63,10 +89,18 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_WORKFLOWS: ['workflows'],
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
+  HOLDFAST_ENCRYPTION_KEYS: ['encryptionKeys'],
+  HOLDFAST_ENCRYPTION_KEYS_FILE: ['encryptionKeysFile'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],
+  HOLDFAST_METRICS_PORT: ['metricsPort'],
+  HOLDFAST_METRICS_HOST: ['metricsHost'],
   HOLDFAST_MAX_CACHED_WORKFLOWS: ['maxCachedWorkflows'],
   HOLDFAST_MAX_ACTIVITIES: ['maxActivities'],
   HOLDFAST_HEARTBEAT_MS: ['heartbeatMs'],
+  HOLDFAST_PRICE_VCPU_SECOND: ['prices', 'vcpuSecond'],
+  HOLDFAST_PRICE_GIB_SECOND: ['prices', 'gibSecond'],
+  HOLDFAST_PRICE_PAUSED_GIB_SECOND: ['prices', 'pausedGibSecond'],
+  HOLDFAST_PRICE_ACTION: ['prices', 'action'],
   HOLDFAST_LOG_LEVEL: ['logLevel'],
   E2B_API_KEY: ['e2b', 'apiKey'],
   E2B_API_URL: ['e2b', 'apiUrl'],
@@ -107,6 +141,12 @@ export const environmentSecret =
   (env: NodeJS.ProcessEnv = process.env) =>
   (name: string): string | undefined =>
     env[`HOLDFAST_SECRET_${name}`]
+
+/** The values of all secrets for jobs. */
+export const environmentSecrets = (env: NodeJS.ProcessEnv = process.env): string[] =>
+  Object.entries(env).flatMap(([name, value]) =>
+    name.startsWith('HOLDFAST_SECRET_') && value ? [value] : [],
+  )
 
 function readFile(named: string | undefined): { settings: Record<string, unknown>; file: string } {
   const file = named ?? DEFAULT_FILE

@@ -4,7 +4,7 @@ export { HoldfastError } from './client/errors.ts'
 export type { Job, StepOutput } from './client/job.ts'
 export type { Jobs, JobSummary } from './client/jobs.ts'
 export type { FollowOutput } from './client/outputs.ts'
-export type { Session, RunOptions } from './client/session.ts'
+export type { LiveOptions, RunCodeOptions, RunOptions, Session } from './client/session.ts'
 export type { Sessions, SessionSummary } from './client/sessions.ts'
 export { FAILURES, type FailureReport, type FailureType } from './contract/failures.ts'
 export type {
@@ -16,6 +16,7 @@ export type {
   Phase,
   Review,
 } from './contract/job.ts'
+export type { Cost } from './contract/cost.ts'
 export type { OutputChunk, OutputPlace, OutputStream } from './contract/output.ts'
 export type { Fate, OwnerStatus, ReaperReport, SandboxRow } from './contract/sandboxes.ts'
 export { describeProblems, parse, type FieldProblem } from './contract/parse.ts'

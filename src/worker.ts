@@ -1,14 +1,28 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { NativeConnection, Worker } from '@temporalio/worker'
+import { watchedActivities } from './activities/interceptors.ts'
+import type { Logger as Pino } from 'pino'
 import { createActivities } from './activities/index.ts'
 import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
-import { createSecretStore } from './activities/lib/secrets.ts'
-import { ConfigError, environmentSecret, loadWorkerConfig, type WorkerConfig } from './config.ts'
-import { createLogger, temporalLogger } from './runtime/logger.ts'
+import { HEARTBEAT_MS } from './activities/lib/heartbeat.ts'
+import { createSecretStore, type SecretStore } from './activities/lib/secrets.ts'
+import {
+  ConfigError,
+  environmentSecret,
+  environmentSecrets,
+  loadWorkerConfig,
+  type WorkerConfig,
+} from './config.ts'
+import { dataConverter } from './payloads/data-converter.ts'
+import { NO_KEYS } from './payloads/keys.ts'
+import { installRuntime } from './runtime/install.ts'
+import { createLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
+import { tracesUrl, traceWorker, type WorkerTracing } from './tracing/start.ts'
+import { registerSearchAttributes } from './runtime/search-attributes.ts'
 import { workflowAccess } from './workflow-access.ts'
 import { extendedBundle, workflowBundle } from './runtime/workflow-bundle.ts'
 
@@ -16,6 +30,10 @@ export interface WorkerReady {
   taskQueue: string
   namespace: string
   healthPort: number | undefined
+  /** Where Prometheus finds the metrics. */
+  metricsUrl: string | undefined
+  /** Where the traces go. */
+  tracesUrl: string | undefined
 }
 
 /**
@@ -28,18 +46,28 @@ export async function runWorker(
   onReady: (ready: WorkerReady) => void = () => undefined,
   config: WorkerConfig = loadWorkerConfig(),
 ): Promise<void> {
-  const log = createLogger(config.logLevel)
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] })
+  const secrets = createSecretStore(environmentSecret(), [config.e2b.apiKey, ...environmentSecrets()])
+  const log = createLogger(config.logLevel, (line) => secrets.redact(line))
+  const metricsUrl = await serveMetrics(config, log)
+  const tracing = await traceWorker((text) => secrets.redact(text))
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
   const connection = await NativeConnection.connect(connectionOptions)
   try {
-    const worker = await createWorker(config, connection, namespace)
+    const problem = await registerSearchAttributes(connection, namespace)
+    if (problem) log.warn(problem)
+    const worker = await createWorker(config, connection, namespace, { secrets, tracing })
     await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
     const health = await serveHealth(config, worker)
     const shutDown = onceThenForce(() => worker.shutdown())
     // A parent that dies closes our channel to it.
     process.on('SIGTERM', shutDown).on('SIGINT', shutDown).once('disconnect', shutDown)
-    const ready = { taskQueue: config.taskQueue, namespace, healthPort: portOf(health) }
+    const ready = {
+      taskQueue: config.taskQueue,
+      namespace,
+      healthPort: portOf(health),
+      metricsUrl,
+      tracesUrl: tracesUrl(),
+    }
     log.info(ready, 'the worker is ready')
     onReady(ready)
     try {
@@ -50,31 +78,52 @@ export async function runWorker(
     }
   } finally {
     await connection.close()
+    await tracing.flush()
   }
   log.info('the worker has stopped')
+}
+
+async function serveMetrics(
+  { metricsHost: host, metricsPort: port }: WorkerConfig,
+  log: Pino,
+): Promise<string | undefined> {
+  try {
+    return await installRuntime(log, port === undefined ? undefined : { host, port })
+  } catch (error) {
+    throw new ConfigError(
+      `HOLDFAST_METRICS_PORT: nothing can listen at ${host}:${port}: ${(error as Error).message}`,
+    )
+  }
 }
 
 async function createWorker(
   config: WorkerConfig,
   connection: NativeConnection,
   namespace: string,
+  { secrets, tracing }: { secrets: SecretStore; tracing: WorkerTracing },
 ): Promise<Worker> {
+  const keys = config.encryptionKeys ?? config.encryptionKeysFile ?? NO_KEYS
+  const payloads = dataConverter(keys)
   return Worker.create({
     connection,
     namespace,
+    dataConverter: payloads,
     taskQueue: config.taskQueue,
     workflowBundle: config.workflows
-      ? await extendedBundle(config.workflows)
-      : { codePath: await workflowBundle() },
+      ? await extendedBundle(config.workflows, payloads.failureConverterPath)
+      : { codePath: await workflowBundle(payloads.failureConverterPath) },
     activities: createActivities({
       e2b: createE2B(config.e2b),
-      secrets: createSecretStore(environmentSecret()),
+      secrets,
       blobs: await openBlobStore(config.blobStore),
+      tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },
       owner: config.owner,
       namespace,
       ownerStatus: ownerStatus(connection, namespace),
-      ...workflowAccess(connection, namespace),
+      ...workflowAccess(connection, namespace, payloads),
     }),
+    interceptors: { activity: [...tracing.activity, watchedActivities] },
+    sinks: tracing.sinks,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,
     maxHeartbeatThrottleInterval: config.heartbeatMs,

@@ -1,5 +1,5 @@
 import { Client } from '@temporalio/client'
-import { ApplicationFailure } from '@temporalio/common'
+import { ApplicationFailure, type DataConverter } from '@temporalio/common'
 import type { NativeConnection } from '@temporalio/worker'
 import type { ActivityDeps } from './activities/lib/deps.ts'
 import { HoldfastError } from './client/errors.ts'
@@ -10,8 +10,9 @@ import { Session } from './client/session.ts'
 export function workflowAccess(
   connection: NativeConnection,
   namespace: string,
+  dataConverter: DataConverter,
 ): Pick<ActivityDeps, 'askSession' | 'signal'> {
-  const client = new Client({ connection, namespace })
+  const client = new Client({ connection, namespace, dataConverter })
   const noOutputs = new Outputs({ owner: '', namespace }, undefined)
   return {
     askSession: async ({ reference, requestId, name, input }, cancellation) => {

@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { MAX_FILE_BYTES } from '../contract/operations/files.ts'
+import type { ParsedInput } from '../contract/operations/inputs.ts'
 import type { Artifact, CodeResult, Execution } from '../contract/operations/results.ts'
 import { artifactsFolder } from './lib/places.ts'
 import { currentCommandId } from './lib/durable-command.ts'
 import type { Execution as Executed, Sandbox } from './lib/e2b.ts'
 import { failure } from '../contract/failure.ts'
 import type { Family, Use } from './lib/operation.ts'
+import { type OutputLogs, withOutputLogs } from './lib/output-log.ts'
 import { RUNNER_HOME } from './lib/runner.ts'
 
 /** A text in a result is cut after so many characters. */
@@ -19,20 +21,13 @@ export const codeOperations = {
    * `runCode`. The kernel interrupts what its client has left, so code can't be attached to: a second run returns what the first
    * recorded, or ends as `OutcomeUnknown`. What the code throws is data.
    */
-  'code.run': (use, { code, language, contextId, envs, timeoutMs }) =>
-    use.sdk(async (sandbox) => {
-      const folder = `${RUNNER_HOME}/executions/${currentCommandId(use.key)}`
-      const recorded = await begun(sandbox, folder)
-      if (recorded) return recorded
-      const executed = await sandbox.runCode(code, {
-        ...(contextId ? { context: { id: contextId, language: '', cwd: '' } } : language ? { language } : {}),
-        ...(envs && { envs }),
-        timeoutMs,
-      })
-      const result = await bounded(use, executed)
-      await sandbox.files.write(`${folder}/result`, JSON.stringify(result))
-      return result
-    }),
+  'code.run': (use, { live, ...code }) => {
+    const name = live ? use.key.key : undefined
+    if (name === undefined) return run(use, code)
+    return withOutputLogs(use.deps, { name, sandboxNumber: use.target.sandboxNumber }, (logs) =>
+      run(use, code, logs),
+    )
+  },
 
   /** `createCodeContext`. A second run may leave one more context, unused. */
   'code.createContext': (use, { language, cwd }) =>
@@ -65,6 +60,30 @@ export const codeOperations = {
     return { content: bytes.toString('base64') }
   },
 } satisfies Family<'code'>
+
+function run(
+  use: Use,
+  { code, language, contextId, envs, timeoutMs }: Omit<ParsedInput<'code.run'>, 'live'>,
+  logs?: OutputLogs,
+): Promise<Execution> {
+  return use.sdk(async (sandbox) => {
+    const folder = `${RUNNER_HOME}/executions/${currentCommandId(use.key)}`
+    const recorded = await begun(sandbox, folder)
+    if (recorded) return recorded
+    const executed = await sandbox.runCode(code, {
+      ...(contextId ? { context: { id: contextId, language: '', cwd: '' } } : language ? { language } : {}),
+      ...(envs && { envs }),
+      ...(logs && {
+        onStdout: ({ line }) => logs.stdout.push(line),
+        onStderr: ({ line }) => logs.stderr.push(line),
+      }),
+      timeoutMs,
+    })
+    const result = await bounded(use, executed)
+    await sandbox.files.write(`${folder}/result`, JSON.stringify(result))
+    return result
+  })
+}
 
 /**
  * Marks that the code begins now: making the folder succeeds once.

@@ -4,7 +4,8 @@ import { outputsFolder } from '../blobs/places.ts'
 import { executionOf } from './lib/execution.ts'
 import { artifactsFolder } from './lib/places.ts'
 import type { ActivityDeps } from './lib/deps.ts'
-import type { Sandbox } from './lib/e2b.ts'
+import type { Sandbox, SandboxInfo } from './lib/e2b.ts'
+import { counted } from './lib/metrics.ts'
 import { failure } from '../contract/failure.ts'
 import { whileBeating } from './lib/heartbeat.ts'
 
@@ -18,6 +19,7 @@ export interface CreateSandboxInput {
 
 export interface CreatedSandbox {
   sandboxId: string
+  cpuCount: number
   memoryMb: number
 }
 
@@ -34,11 +36,10 @@ const activities = (deps: ActivityDeps) => ({
   async createSandbox({ allocationId, again, sandbox }: CreateSandboxInput): Promise<CreatedSandbox> {
     const { info } = Context.current()
     const allocation = { [SANDBOX_METADATA.owner]: deps.owner, [SANDBOX_METADATA.allocation]: allocationId }
-    if (again || info.attempt > 1) {
-      const [adopted, ...surplus] = await deps.e2b.list(allocation)
-      for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
-      if (adopted) return { sandboxId: adopted.sandboxId, memoryMb: adopted.memoryMB }
-    }
+    const [adopted, ...surplus] = again || info.attempt > 1 ? await deps.e2b.list(allocation) : []
+    for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
+    counted('sandboxesAdopted', {}, adopted ? 1 : 0)
+    if (adopted) return created(adopted)
     const made: Sandbox = await deps.e2b.create({
       template: sandbox.template,
       timeoutMs: sandbox.timeout,
@@ -55,8 +56,7 @@ const activities = (deps: ActivityDeps) => ({
         [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
       },
     })
-    const { memoryMB } = await deps.e2b.info(made.sandboxId)
-    return { sandboxId: made.sandboxId, memoryMb: memoryMB }
+    return created(await deps.e2b.info(made.sandboxId))
   },
 
   /**
@@ -94,6 +94,12 @@ const activities = (deps: ActivityDeps) => ({
     })
     for (const { sandboxId } of found) await deps.e2b.kill(sandboxId)
   },
+})
+
+const created = ({ sandboxId, cpuCount, memoryMB }: SandboxInfo): CreatedSandbox => ({
+  sandboxId,
+  cpuCount,
+  memoryMb: memoryMB,
 })
 
 /** With heartbeats, so that a worker's death in the middle is noticed soon. */

@@ -11,6 +11,7 @@ import { deploymentFolder } from '../blobs/places.ts'
 import { textOfKeyWord } from '../blobs/store.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import type { SandboxInfo } from './lib/e2b.ts'
+import { counted } from './lib/metrics.ts'
 
 const MAX_ROWS = 1_000
 
@@ -29,6 +30,7 @@ export const reaperActivities = (deps: ActivityDeps) => ({
       if (sandboxes.length < MAX_ROWS) sandboxes.push(row)
       heartbeat(sandboxes.length)
     }
+    counted('sandboxesReaped', {}, reaped)
     return { sandboxes, reaped, pruned: await pruneCheckpoints(deps, dryRun) }
   },
 })

@@ -33,7 +33,8 @@ export function programOf({ address, namespace }: Pick<Globals, 'address' | 'nam
   return ['holdfast', ...options.flatMap(([name, value]) => (value ? [name, quoted(value)] : []))].join(' ')
 }
 
-const quoted = (value: string): string =>
+/** One word for a POSIX shell. */
+export const quoted = (value: string): string =>
   /^[\w.:/@-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`
 
 /** Who answers a review, when --by doesn't say. @throws CliError where the system has no name for the user */

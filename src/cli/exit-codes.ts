@@ -25,11 +25,14 @@ const BY_FAILURE: Partial<Record<CliFailureType, ExitCode>> = {
   Usage: EXIT.badInput,
   InvalidSpec: EXIT.badInput,
   JobNotFound: EXIT.notFound,
+  SessionNotFound: EXIT.notFound,
+  FileNotFound: EXIT.notFound,
   ServerUnreachable: EXIT.unreachable,
   JobCancelled: EXIT.cancelled,
   JobTerminated: EXIT.cancelled,
   SpecConflict: EXIT.refused,
   NotWaitingForReview: EXIT.refused,
+  SandboxClosed: EXIT.refused,
   InternalError: EXIT.defect,
   Interrupted: EXIT.interrupted,
 }
@@ -40,16 +43,16 @@ export const exitCodeOfOutcome = (outcome: JobResult['outcome']): ExitCode =>
   outcome === 'rejected' ? EXIT.rejected : EXIT.ok
 
 const MEANING: Record<keyof typeof EXIT, string> = {
-  ok: 'done; of watch: the job completed',
+  ok: 'done; of watch: the job completed. session run ends with the exit code of the command',
   failed: 'the job failed; of up: a part of the stack could not be started or kept running',
   badInput: 'bad input or usage',
   rejected: 'the reviewer rejected the work',
-  notFound: 'there is no such job',
+  notFound: 'there is no such job, session or file',
   unreachable: 'no Temporal server, or no worker, answers',
   cancelled: 'the job was cancelled or terminated',
-  refused: "the job's state does not allow it (not in review, id taken by another spec)",
+  refused: "the job's state does not allow it (not in review, id taken by another spec, session closed)",
   defect: 'a defect of Holdfast',
-  interrupted: 'interrupted by Ctrl-C; the job goes on',
+  interrupted: 'interrupted by Ctrl-C; a job goes on, the command of session run is ended',
 }
 
 /** The table, for `holdfast --help`. */

@@ -2,11 +2,13 @@ import { baseProgram } from './base-program.ts'
 import { addAnswers } from './commands/answers.ts'
 import { addCancel } from './commands/cancel.ts'
 import { addNotify } from './commands/notify.ts'
+import { addCodecServer } from './commands/codec-server.ts'
 import { addDiff } from './commands/diff.ts'
 import { addList } from './commands/list.ts'
 import { addOutput } from './commands/output.ts'
 import { addSandboxes } from './commands/sandboxes.ts'
 import { addSchema } from './commands/schema.ts'
+import { addSession } from './commands/session.ts'
 import { addStatus } from './commands/status.ts'
 import { addSubmit } from './commands/submit.ts'
 import { addUp } from './commands/up.ts'
@@ -29,10 +31,12 @@ export function createProgram() {
     addCancel,
     addNotify,
     addList,
+    addSession,
     addSandboxes,
     addSchema,
     addWorker,
     addUp,
+    addCodecServer,
   ])
     add(program)
   return program

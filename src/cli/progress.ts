@@ -97,6 +97,8 @@ export function createProgress(options: ProgressOptions): Progress {
         return finishStep(event)
       case 'reviewRequested':
         return reviewBox(event, { jobId, program, now: now(), colors })
+      case 'reviewRefused':
+        return [lines.mark('cancelled', colors, `  ! an answer was refused: ${cleanLine(event.why)}`)]
       case 'reviewAnswered':
         return [lines.reviewAnswer(event, colors)]
       case 'committed':

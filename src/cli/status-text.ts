@@ -1,4 +1,5 @@
 import type { JobSummary } from '../client/jobs.ts'
+import type { Cost } from '../contract/cost.ts'
 import type { JobResult, JobStatus, SandboxUse, WaitingFor } from '../contract/job.ts'
 import { formatDuration, formatMoment } from './progress/duration.ts'
 import { changes, mark, PHASE_NAMES, shortCommit, stepEnds } from './progress/event-lines.ts'
@@ -7,7 +8,7 @@ import type { Colors } from './terminal.ts'
 
 /** The status of a job for people. @param program how this command line is called, for the review's commands */
 export function formatStatus(status: JobStatus, program: string, now: number, colors: Colors): string {
-  const { id, phase, round, current, waitingFor, sandbox, branch, commit, steps } = status
+  const { id, phase, round, current, waitingFor, sandbox, branch, commit, steps, cost } = status
   const rows: [string, string | null | undefined | false][] = [
     ['job', colors.bold(id)],
     ['phase', `${PHASE_NAMES[phase]}${round > 1 ? `, round ${round}` : ''}`],
@@ -20,6 +21,7 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
     ['branch', cleanLine(branch)],
     ['commit', commit],
     ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],
+    ['cost', costs(cost)],
   ]
   return [
     ...rows.filter(([, value]) => value).map(([label, value]) => field(label, value || '')),
@@ -42,7 +44,7 @@ function waiting(waitingFor: WaitingFor, now: number): string {
 
 /** The result of a job for people. */
 export function formatResult(result: JobResult, colors: Colors): string {
-  const { outcome, branch, base, commit, remoteHead, diff, sandbox } = result
+  const { outcome, branch, base, commit, remoteHead, diff, sandbox, cost } = result
   const rows: [string, string | null | undefined][] = [
     ['outcome', colors.bold(mark(outcome === 'completed' ? 'ok' : 'failed', colors, outcome))],
     ['branch', `${cleanLine(branch)}, from ${cleanLine(base)}`],
@@ -50,6 +52,7 @@ export function formatResult(result: JobResult, colors: Colors): string {
     ['commit', commit],
     ['remote', remoteHead && (remoteHead === commit ? 'has it' : `has ${shortCommit(remoteHead)}`)],
     ['sandbox', sandbox.sandboxId && sandboxUse(sandbox)],
+    ['cost', costs(cost)],
   ]
   return rows
     .filter(([, value]) => value)
@@ -57,13 +60,24 @@ export function formatResult(result: JobResult, colors: Colors): string {
     .join('\n')
 }
 
-function sandboxUse({ state, runningMs, pausedMs, resumes }: SandboxUse): string {
+export function sandboxUse({ state, runningMs, pausedMs, resumes }: SandboxUse): string {
   const paused = pausedMs > 0 ? `, paused ${formatDuration(pausedMs)}` : ''
   const resumed = resumes > 0 ? `, resumed ${resumes === 1 ? 'once' : `${resumes} times`}` : ''
   return `${state}; ran ${formatDuration(runningMs)}${paused}${resumed}`
 }
 
-const field = (label: string, value: string): string => `${label.padEnd(12)} ${value}`
+/** What a job has cost, as in "$0.0042: sandbox $0.0017, 51 Temporal actions $0.0025; pausing saved $1.23". */
+function costs({ sandbox, temporal, usd, savedByPausingUsd }: Cost): string {
+  const saved = savedByPausingUsd > 0 ? `; pausing saved ${dollars(savedByPausingUsd)}` : ''
+  return `${dollars(usd)}: sandbox ${dollars(sandbox.usd)}, ${temporal.actions} Temporal actions ${dollars(temporal.usd)}${saved}`
+}
+
+const twoDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 })
+
+/** To the cent; below a dollar to two digits. */
+const dollars = (usd: number): string => `$${usd < 1 ? twoDigits.format(usd) : usd.toFixed(2)}`
+
+export const field = (label: string, value: string): string => `${label.padEnd(12)} ${value}`
 
 /** Jobs as a table. @param now ms since the epoch */
 export function formatList(jobs: JobSummary[], now: number, colors: Colors): string {

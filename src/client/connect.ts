@@ -1,8 +1,11 @@
 import { Connection } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
+import { dataConverter } from '../payloads/data-converter.ts'
+import { traceClient } from '../tracing/start.ts'
 import { HoldfastError } from './errors.ts'
 import { Jobs } from './jobs.ts'
+import { keysOfClient } from './keys.ts'
 
 export interface ConnectOptions {
   /** `host:port` of Temporal's frontend. Otherwise Temporal's envconfig: `TEMPORAL_ADDRESS`, or the profile's. */
@@ -16,6 +19,11 @@ export interface ConnectOptions {
   blobStore?: string
   /** The workers' `HOLDFAST_OWNER`, which is the default; `holdfast` without. */
   owner?: string
+  /**
+   * The workers' keys, `id:base64` apart by commas; otherwise `HOLDFAST_ENCRYPTION_KEYS`, or the file that
+   * `HOLDFAST_ENCRYPTION_KEYS_FILE` names. Without any nothing is encrypted.
+   */
+  encryptionKeys?: string
   /** How long the server may take to answer the first time, in ms; 10,000 by default. */
   timeoutMs?: number
 }
@@ -23,13 +31,14 @@ export interface ConnectOptions {
 /**
  * Connects to Temporal, by its own environment configuration (address, namespace, TLS, API key), and returns the client.
  *
- * @throws HoldfastError `ServerUnreachable` where nobody answers at the address
+ * @throws HoldfastError `ServerUnreachable` where nobody answers at the address, `PayloadKeysInvalid`
  */
 export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
   const { connectionOptions, namespace } = loadClientConnectConfig({
     ...(options.profile && { profile: options.profile }),
   })
   const address = options.address ?? connectionOptions.address ?? 'localhost:7233'
+  const payloads = dataConverter(keysOfClient(options.encryptionKeys))
   const connectTimeout = options.timeoutMs ?? 10_000
   try {
     const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout })
@@ -37,7 +46,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
       namespace: options.namespace ?? namespace ?? 'default',
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
       owner: options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER),
+      tracing: await traceClient(),
       blobStore: options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined),
+      dataConverter: payloads,
     })
   } catch (error) {
     throw new HoldfastError('ServerUnreachable', `no Temporal server answers at ${address}`, { cause: error })

@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import {
+  Client,
+  type Connection,
+  type DataConverter,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
+import { columnsAtStart } from '../contract/search-attributes.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
+import { jobText, reaperText } from '../contract/static-text.ts'
 import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
+import type { ClientTracing } from '../tracing/start.ts'
 import { HoldfastError, typed } from './errors.ts'
+import { startInList } from './start-in-list.ts'
 import { Job } from './job.ts'
 import { Outputs } from './outputs.ts'
 import { Sessions } from './sessions.ts'
@@ -20,6 +29,15 @@ export interface JobSummary {
   closedAt: Date | undefined
 }
 
+interface JobsOptions {
+  namespace: string
+  taskQueue: string
+  owner: string
+  blobStore: string | undefined
+  dataConverter: DataConverter
+  tracing: ClientTracing | undefined
+}
+
 /** The client of Holdfast: submits jobs, finds them. Every method throws HoldfastError. */
 export class Jobs {
   /** Sandboxes that live long and are shared. */
@@ -28,14 +46,15 @@ export class Jobs {
   readonly #client: Client
   readonly #taskQueue: string
   readonly #outputs: Outputs
+  readonly #tracing: ClientTracing | undefined
 
-  constructor(
-    connection: Connection,
-    options: { namespace: string; taskQueue: string; owner: string; blobStore: string | undefined },
-  ) {
+  constructor(connection: Connection, options: JobsOptions) {
     this.#connection = connection
     this.#outputs = new Outputs(options, options.blobStore)
-    this.#client = new Client({ connection, namespace: options.namespace })
+    const { namespace, tracing, dataConverter } = options
+    const interceptors = tracing && { workflow: tracing.interceptors }
+    this.#client = new Client({ connection, namespace, dataConverter, ...(interceptors && { interceptors }) })
+    this.#tracing = tracing
     this.#taskQueue = options.taskQueue
     this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)
   }
@@ -54,14 +73,14 @@ export class Jobs {
     const hash = specHash(spec)
     return typed(async () => {
       try {
-        const handle = await this.#client.workflow.start(WORKFLOW_TYPES.agentJob, {
+        const handle = await startInList(this.#client, WORKFLOW_TYPES.agentJob, columnsAtStart(spec), {
           workflowId: spec.id,
           taskQueue: this.#taskQueue,
           args: [spec],
           memo: { [SPEC_HASH_MEMO]: hash },
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'FAIL',
-          staticSummary: `${spec.branch} of ${spec.repo.url}`,
+          ...jobText(spec),
         })
         return new Job(this.#client, this.#outputs, spec.id, handle.firstExecutionRunId)
       } catch (error) {
@@ -119,11 +138,13 @@ export class Jobs {
           taskQueue: this.#taskQueue,
           args: [input],
           workflowExecutionTimeout: '1h',
+          ...reaperText(input),
         }) as Promise<ReaperReport>,
     )
   }
 
-  close(): Promise<void> {
-    return this.#connection.close()
+  async close(): Promise<void> {
+    await this.#connection.close()
+    await this.#tracing?.flush()
   }
 }

@@ -26,11 +26,14 @@ export interface RequestOptions {
   requestId?: string
 }
 
-/** Options of `commands.run`, and where its output goes while it runs. */
-export interface RunOptions extends RequestOptions, Omit<OperationInput<'commands.run'>, 'cmd' | 'live'> {
+/** Where what is printed goes while it runs, about once a second, from the workers' blob store. What that can't give is left out. */
+export interface LiveOptions extends RequestOptions {
   onStdout?: (text: string) => void
   onStderr?: (text: string) => void
 }
+
+export type RunOptions = LiveOptions & Omit<OperationInput<'commands.run'>, 'cmd' | 'live'>
+export type RunCodeOptions = LiveOptions & Omit<OperationInput<'code.run'>, 'code' | 'live'>
 
 /**
  * A sandbox that many use, behind its `sandboxSession` workflow. Its methods have the names of E2B's SDK, and outlive the death of
@@ -41,12 +44,10 @@ export class Session implements SandboxApi {
   readonly commands: Omit<SandboxApi['commands'], 'run'> & Pick<Session, 'run'>
   readonly files: SandboxApi['files']
   readonly git: SandboxApi['git']
-  readonly code: SandboxApi['code']
+  readonly code: Omit<SandboxApi['code'], 'run'> & { run: Session['runCode'] }
   readonly network: SandboxApi['network']
   readonly getInfo: SandboxApi['getInfo']
   readonly getMetrics: SandboxApi['getMetrics']
-  /** `code.run`, under the SDK's name. */
-  readonly runCode: SandboxApi['code']['run']
   readonly #client: Client
   readonly #outputs: Outputs
 
@@ -58,11 +59,10 @@ export class Session implements SandboxApi {
     this.commands = { ...api.commands, run: (cmd, options) => this.run(cmd, options) }
     this.files = api.files
     this.git = api.git
-    this.code = api.code
+    this.code = { ...api.code, run: (code, options) => this.runCode(code, options) }
     this.network = api.network
     this.getInfo = api.getInfo
     this.getMetrics = api.getMetrics
-    this.runCode = api.code.run
   }
 
   /** For another workflow or program to attach by: it uses the session, and doesn't own it. */
@@ -95,16 +95,22 @@ export class Session implements SandboxApi {
     )
   }
 
-  /**
-   * `commands.run`. With `onStdout` or `onStderr` what it prints arrives while it runs, about once a second, from the workers' blob store.
-   *
-   * What the blob store can't give is left out.
-   *
-   * @throws `BlobStoreUnavailable` where this program doesn't know where it is, before anything runs
-   */
-  async run(cmd: string, options: RunOptions = {}): Promise<OperationResults['commands.run']> {
-    const { onStdout, onStderr, requestId = randomUUID(), ...rest } = options
-    if (!onStdout && !onStderr) return this.perform('commands.run', { cmd, ...rest }, { requestId })
+  /** `commands.run`; live with `onStdout` or `onStderr`. @throws `BlobStoreUnavailable`, before anything runs */
+  run(cmd: string, options: RunOptions = {}): Promise<OperationResults['commands.run']> {
+    return this.#performLive('commands.run', { cmd, ...options })
+  }
+
+  /** `code.run`, under the SDK's name; live in the same way. */
+  runCode(code: string, options: RunCodeOptions = {}): Promise<OperationResults['code.run']> {
+    return this.#performLive('code.run', { code, ...options })
+  }
+
+  async #performLive<N extends 'commands.run' | 'code.run'>(
+    name: N,
+    { onStdout, onStderr, requestId = randomUUID(), ...input }: OperationInput<N> & LiveOptions,
+  ): Promise<OperationResults[N]> {
+    const wanted = input as unknown as OperationInput<N>
+    if (!onStdout && !onStderr) return this.perform(name, wanted, { requestId })
     const on = { stdout: onStdout, stderr: onStderr }
     const end = new AbortController()
     const output = this.#outputs.follow(this.id, requestId, end.signal)
@@ -112,7 +118,7 @@ export class Session implements SandboxApi {
       for await (const { stream, text } of output) on[stream]?.(text)
     })()
     try {
-      return await this.perform('commands.run', { cmd, ...rest, live: true }, { requestId })
+      return await this.perform(name, { ...wanted, live: true }, { requestId })
     } finally {
       end.abort()
       await showing.catch(() => undefined) // the result has head and tail of what could not be shown

@@ -46,6 +46,11 @@ export const FAILURES = {
   // Commands
   StepFailed: { next: 'terminal', remedy: "read the step's output; the sandbox is kept if `keep` says so" },
   CheckFailed: { next: 'terminal', remedy: "read the check's output; the sandbox is kept if `keep` says so" },
+  LimitReached: {
+    next: 'terminal',
+    remedy:
+      'raise the limit that the message names; the kept sandbox and the checkpoint have the work so far',
+  },
   OutcomeUnknown: {
     next: 'terminal',
     remedy:
@@ -94,6 +99,19 @@ export const FAILURES = {
     next: 'terminal',
     remedy:
       "the remote no longer has the base's commit that the work is made on: rebase the checkpoint by hand",
+  },
+  // Payloads
+  PayloadKeysInvalid: {
+    next: 'terminal',
+    remedy: 'correct HOLDFAST_ENCRYPTION_KEYS, or the file that HOLDFAST_ENCRYPTION_KEYS_FILE names',
+  },
+  PayloadKeyMissing: {
+    next: 'retryable',
+    remedy: 'add the key that the message names to HOLDFAST_ENCRYPTION_KEYS, behind the first one',
+  },
+  PayloadUnreadable: {
+    next: 'retryable',
+    remedy: 'give the key of that id as it was when the payload was written, to every worker and client',
   },
   // Holdfast's own
   JobCancelled: { next: 'terminal', remedy: 'nothing: somebody cancelled the job, and it has cleaned up' },

@@ -9,7 +9,8 @@ export const duration = (max: number) =>
   z
     .union([z.number(), z.string().max(30)])
     .transform((value, context) => {
-      const parsed = typeof value === 'number' ? value : ms(value as ms.StringValue)
+      // `ms` throws at an empty string.
+      const parsed = typeof value === 'number' ? value : ms((value || 'none') as ms.StringValue)
       if (Number.isSafeInteger(parsed) && parsed > 0 && parsed <= max) return parsed
       context.addIssue({
         code: 'custom',

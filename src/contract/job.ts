@@ -1,4 +1,5 @@
 import ms from 'ms'
+import type { Cost, SandboxTime } from './cost.ts'
 import type { FailureReport } from './failures.ts'
 import type { CommandStep, Step } from './spec.ts'
 
@@ -103,6 +104,8 @@ export type JobEventBody =
       until: number
     }
   | { type: 'reviewAnswered'; review: Review }
+  /** An answer by signal that was none. */
+  | { type: 'reviewRefused'; why: string }
   | { type: 'waitBegan'; for: string; until: number }
   | { type: 'waitEnded'; for: string; timedOut: boolean }
   | { type: 'committed'; commit: string }
@@ -124,6 +127,8 @@ export interface SandboxUse {
   pausedMs: number
   pauses: number
   resumes: number
+  /** The same time by the size of sandbox. */
+  sizes: SandboxTime[]
 }
 
 /** What a job waits for. Times in ms since the epoch. */
@@ -145,6 +150,8 @@ export interface JobStatus {
   branch: string
   commit: string | null
   steps: StepReport[]
+  /** So far. */
+  cost: Cost
 }
 
 export interface JobResult {
@@ -160,6 +167,7 @@ export interface JobResult {
   checks: StepReport[]
   review: Review | null
   sandbox: SandboxUse
+  cost: Cost
 }
 
 /** Label of a step for people. */

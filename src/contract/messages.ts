@@ -9,6 +9,12 @@ export const requestChangesUpdate = defineUpdate<void, [{ by: string; feedback: 
   'requestChanges',
 )
 
+/** The same without a reply; what is wrong with one is said on the job's page. */
+export const approveSignal = defineSignal<[{ by: string; comment?: string }]>('approve')
+export const rejectSignal = defineSignal<[{ by: string; reason?: string }]>('reject')
+export const requestChangesSignal =
+  defineSignal<[{ by: string; feedback: string; steps?: Step[] }]>('requestChanges')
+
 /** Tells the job that something has happened outside; it is kept until a `waitFor` step takes it. */
 export const notifySignal = defineSignal<[{ name: string }]>('notify')
 

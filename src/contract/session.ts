@@ -1,3 +1,4 @@
+import type { SandboxTime } from './cost.ts'
 import type { SandboxUse } from './job.ts'
 import type { SessionSpec } from './session-spec.ts'
 
@@ -7,12 +8,13 @@ export interface LeaseState {
   /** How many sandboxes there have been. */
   sandboxes: number
   sandboxId: string | null
+  cpuCount: number
   memoryMb: number
   state: SandboxUse['state']
   /** ms since the epoch. */
   since: number
-  runningMs: number
-  pausedMs: number
+  /** Until then. */
+  sizes: SandboxTime[]
   pauses: number
   resumes: number
 }

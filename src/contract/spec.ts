@@ -140,6 +140,15 @@ export const agentJobSpec = z
           .describe('Whether a paused sandbox stays when the job has ended'),
       })
       .prefault({}),
+    limits: z
+      .strictObject({
+        sandboxTime: duration(365 * DAY)
+          .optional()
+          .describe('How long the sandbox may run, pauses left out'),
+        costUsd: z.number().positive().max(1_000_000).optional().describe('What the job may cost, in USD'),
+      })
+      .optional()
+      .describe('Reaching one ends the job; what it has done so far is saved'),
   })
   .superRefine((spec, context) => {
     if (spec.push && !spec.commit)

@@ -1,11 +1,29 @@
 import { DefaultLogger, type Logger, type LogLevel } from '@temporalio/worker'
-import pino, { type Logger as Pino } from 'pino'
+import pino, { type DestinationStream, type Logger as Pino } from 'pino'
 
-/** Structured logs on stderr: stdout belongs to what a program answers. */
-export const createLogger = (level: 'debug' | 'info' | 'warn' | 'error'): Pino =>
+/** stdout belongs to what a program answers. */
+const stderr = (): DestinationStream => pino.destination({ dest: 2, sync: true })
+
+/**
+ * Structured logs: a line of JSON each.
+ *
+ * @param redact takes the secrets out of a line, whatever put them there
+ */
+export const createLogger = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  redact: (line: string) => string = (line) => line,
+  destination: DestinationStream = stderr(),
+): Pino =>
   pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      // Temporal's word for it, beside pino's.
+      serializers: { error: pino.stdSerializers.err },
+      hooks: { streamWrite: redact },
+    },
+    destination,
   )
 
 /** Temporal's logger, writing to ours. */

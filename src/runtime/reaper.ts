@@ -7,6 +7,7 @@ import {
 import type { NativeConnection } from '@temporalio/worker'
 import { WORKFLOW_TYPES } from '../contract/job.ts'
 import { type OwnerStatus, REAPER_GRACE_MS, type ReaperInput } from '../contract/sandboxes.ts'
+import { reaperText } from '../contract/static-text.ts'
 
 /** How the newest run of a workflow stands: a reset job goes on in a new run, with the sandbox of the old one. */
 export function ownerStatus(connection: NativeConnection, namespace: string) {
@@ -40,6 +41,7 @@ export async function scheduleReaper(
         taskQueue,
         args: [input],
         workflowExecutionTimeout: '1h',
+        ...reaperText(input),
       },
     })
   } catch (error) {

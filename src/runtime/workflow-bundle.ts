@@ -12,8 +12,10 @@ const PARTS = ['workflows', 'contract']
 
 /**
  * The bundle of our workflows and of those that a file exports. Its sources may be anywhere, so it is made anew for each worker.
+ *
+ * @param failureConverterPath a module that turns errors into Temporal's failures, and back
  */
-export async function extendedBundle(file: string): Promise<{ code: string }> {
+export async function extendedBundle(file: string, failureConverterPath?: string): Promise<{ code: string }> {
   await mkdir(CACHE, { recursive: true })
   const entry = join(CACHE, `workflows-and-${process.pid}.ts`)
   const exports = [join(SOURCE, 'workflows/index.ts'), resolve(file)].map(
@@ -21,7 +23,7 @@ export async function extendedBundle(file: string): Promise<{ code: string }> {
   )
   await writeFile(entry, exports.join(''))
   try {
-    return await bundleWorkflowCode({ workflowsPath: entry, logger: new DefaultLogger('WARN') })
+    return await bundle(entry, failureConverterPath)
   } finally {
     await rm(entry, { force: true })
   }
@@ -31,21 +33,27 @@ export async function extendedBundle(file: string): Promise<{ code: string }> {
  * The path of the bundle of our workflows, made once for each state of the sources: bundling costs a worker 1 to 4 seconds.
  * Several processes may make it at once; the last rename wins, with the same content.
  */
-export async function workflowBundle(): Promise<string> {
-  const path = join(CACHE, `workflows-${await fingerprint()}.js`)
+export async function workflowBundle(failureConverterPath?: string): Promise<string> {
+  const path = join(CACHE, `workflows-${await fingerprint(failureConverterPath)}.js`)
   if (existsSync(path)) return path
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(SOURCE, 'workflows/index.ts'),
-    logger: new DefaultLogger('WARN'),
-  })
+  const { code } = await bundle(join(SOURCE, 'workflows/index.ts'), failureConverterPath)
   await mkdir(CACHE, { recursive: true })
   await writeFile(`${path}.${process.pid}`, code)
   await rename(`${path}.${process.pid}`, path)
   return path
 }
 
-async function fingerprint(): Promise<string> {
+const bundle = (workflowsPath: string, failureConverterPath: string | undefined): Promise<{ code: string }> =>
+  bundleWorkflowCode({
+    workflowsPath,
+    ...(failureConverterPath && { failureConverterPath }),
+    workflowInterceptorModules: [join(SOURCE, 'workflows/interceptors.ts')],
+    logger: new DefaultLogger('WARN'),
+  })
+
+async function fingerprint(failureConverterPath?: string): Promise<string> {
   const hash = createHash('sha256').update(await readFile(join(SOURCE, '../package-lock.json')))
+  if (failureConverterPath) hash.update(await readFile(failureConverterPath))
   for (const part of PARTS)
     for (const file of (await readdir(join(SOURCE, part), { recursive: true }))
       .filter((name) => name.endsWith('.ts'))

@@ -15,7 +15,7 @@ export interface Stack {
   temporal: { address: string; namespace: string; uiUrl: string | undefined; how: string }
   sandboxes: Sandboxes['about']
   /** The worker's first process; another one comes where that ends by itself. */
-  worker: { pid: number; taskQueue: string }
+  worker: { pid: number; taskQueue: string; metricsUrl: string; tracesUrl: string | undefined }
   /** Where checkpoints and outputs are kept. */
   blobStore: string
   /** Resolves, never rejects, when a part can't be kept running. */
@@ -81,7 +81,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return {
       temporal: { address, namespace, uiUrl, how },
       sandboxes: sandboxes.about,
-      worker: { pid: worker.first.pid, taskQueue: options.taskQueue },
+      worker: {
+        pid: worker.first.pid,
+        taskQueue: options.taskQueue,
+        metricsUrl: metricsUrlOf(worker.first.ready),
+        tracesUrl: worker.first.ready.tracesUrl as string | undefined,
+      },
       blobStore,
       broken: Promise.race([worker.givenUp, ...(sandboxes.givenUp ? [sandboxes.givenUp] : [])]),
       stop,
@@ -124,7 +129,7 @@ function startWorker(
     name: 'the worker',
     onProgress,
     signal,
-    start: (signal) =>
+    start: (signal, last) =>
       startChild({
         name: 'the worker',
         program: 'cli.ts',
@@ -134,6 +139,9 @@ function startWorker(
           ...partsEnv,
           ...Object.fromEntries(secretEnv),
           HOLDFAST_TASK_QUEUE: taskQueue,
+          // Prometheus knows it by its port: another one takes the same.
+          HOLDFAST_METRICS_PORT:
+            env.HOLDFAST_METRICS_PORT ?? (last ? new URL(metricsUrlOf(last.ready)).port : '0'),
           HOLDFAST_HEARTBEAT_MS: env.HOLDFAST_HEARTBEAT_MS ?? '500',
         },
         logFile: join(logs, 'worker.log'),
@@ -141,6 +149,8 @@ function startWorker(
       }),
   })
 }
+
+const metricsUrlOf = ({ metricsUrl }: Record<string, unknown>): string => String(metricsUrl)
 
 /** Stops what was started; what failed has nothing to stop. */
 const stopStarted = (starting: Promise<{ stop(): Promise<void> }>): Promise<void> =>

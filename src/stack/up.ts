@@ -42,6 +42,8 @@ export function describeStack({ temporal, sandboxes, worker, blobStore }: Stack)
     `UI         ${uiUrl ?? 'not ours to know'}`,
     `Sandboxes  ${sandboxes.how}`,
     `Worker     task queue ${worker.taskQueue}`,
+    `Metrics    ${worker.metricsUrl}`,
+    `Traces     ${worker.tracesUrl ?? 'nowhere; OTEL_EXPORTER_OTLP_ENDPOINT names a collector'}`,
     `Outputs    HOLDFAST_BLOB_STORE=${blobStore} npx holdfast output ID`,
     `Submit     npx holdfast --address ${address}${queue} submit examples/bump.yaml`,
     'Ctrl-C stops everything; jobs go on at the next start.',

@@ -5,31 +5,38 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { DiffSummary, JobResult, Review, ReviewAnswer } from '../contract/job.ts'
+import { LIST_PRICES } from '../contract/cost.ts'
+import type { DiffSummary, JobResult, JobStatus, Review, ReviewAnswer } from '../contract/job.ts'
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
+import { Display } from './lib/display.ts'
 import { ending, type Ending, toReport } from './lib/failures.ts'
-import { Journal } from './lib/journal.ts'
+import type { JobView } from './lib/job-view.ts'
+import { Ledger } from './lib/ledger.ts'
 import { SandboxLease } from './lib/lease.ts'
+import { jobEnded, MeasuredJournal } from './lib/metrics.ts'
 import { ReviewDesk } from './lib/review.ts'
 import { runChecks, runSteps } from './lib/steps.ts'
 import { Waits } from './lib/waits.ts'
 import { Workspace } from './lib/workspace.ts'
 
-type Outcome = Omit<JobResult, 'sandbox'>
+type Outcome = Omit<JobResult, 'sandbox' | 'cost'>
 
 /** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
 export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const { workflowId: id } = workflowInfo()
-  const journal = new Journal()
+  const journal = new MeasuredJournal(new Display(view))
   const lease = new SandboxLease((event) => journal.record(event))
   const workspace = new Workspace(journal, lease)
   const waits = new Waits(journal, workspace)
-  const desk = new ReviewDesk()
+  const desk = new ReviewDesk(journal)
+  const ledger = new Ledger(lease)
   let diff: DiffSummary | null = null
   const trailer = `${id}/1`
   let spec = input
+  /** Known once the spec is admitted: until then it may be anything. */
+  let owner = ''
   answerQueries()
 
   const end = await ending(work)
@@ -37,7 +44,12 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   return conclude(end)
 
   async function work(): Promise<Outcome> {
-    await prepare()
+    await admitSpec()
+    return ledger.within(spec.limits, achieve)
+  }
+
+  async function achieve(): Promise<Outcome> {
+    await workspace.create(spec)
     await clone()
     let checks = await edit()
     let review = await askForReview()
@@ -63,11 +75,13 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     }
   }
 
-  async function prepare(): Promise<void> {
+  async function admitSpec(): Promise<void> {
     journal.enter('prepare')
-    const { parsed } = await perform('admitJob', 'check the spec and its secrets', { spec })
-    spec = parsed ?? spec
-    await workspace.create(spec)
+    const admitted = await perform('admitJob', 'check the spec and its secrets', { spec })
+    spec = admitted.parsed ?? spec
+    // A worker of an earlier version may have admitted it, which says nothing of prices, nor whose it is.
+    ledger.tariff = { ...LIST_PRICES, ...admitted.tariff }
+    owner = admitted.owner ?? ''
   }
 
   async function clone(): Promise<void> {
@@ -78,19 +92,13 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
-    const given = changes?.steps && (await admit(changes))
-    await runSteps(journal, workspace, waits, given ?? spec.steps, feedback)
+    await runSteps(journal, workspace, waits, changes?.steps ?? spec.steps, feedback)
     if (spec.checks.length > 0) journal.enter('checks')
     const checks = await runChecks(journal, workspace, spec.checks)
     diff = await workspace.read((target) =>
       perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
     )
     return checks
-  }
-
-  async function admit({ by, feedback, steps }: ReviewAnswer & { decision: 'requestChanges' }) {
-    const request = { by, feedback, steps }
-    return (await perform('admitChanges', 'check the steps to run', { request })).steps
   }
 
   async function askForReview(): Promise<ReviewAnswer | null> {
@@ -108,6 +116,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.record({ type: 'reviewRequested', round: journal.round, files, insertions, deletions, until })
     const review: ReviewAnswer = (await desk.wait(timeout)) ?? { decision: onTimeout, by: 'timeout' }
     journal.waitingFor = null
+    journal.refused = null
     journal.record({ type: 'reviewAnswered', review: withoutSteps(review) })
     return review
   }
@@ -144,12 +153,18 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   async function cleanUp(end: Ending<Outcome>): Promise<void> {
+    journal.waitingFor = null
+    journal.ended =
+      end.kind === 'finished'
+        ? { outcome: end.value.outcome }
+        : { outcome: end.kind, ...(end.kind === 'failed' && { failure: end.report }) }
     if (end.kind === 'failed') journal.record({ type: 'failed', failure: end.report })
     if (end.kind === 'cancelled') journal.record({ type: 'cancelled' })
-    journal.waitingFor = null
     journal.enter('cleanUp')
     try {
       const kept = workspace.baseCommit !== '' && lease.keeps(end.kind === 'failed')
+      if (kept && end.kind === 'failed' && end.report.type === 'LimitReached')
+        await workspace.saveUnfinished()
       const ended = await lease.end(kept)
       if (!kept) await workspace.discard()
       else if (end.kind === 'failed') end.report.checkpoint = workspace.bundles
@@ -163,10 +178,15 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   function conclude(end: Ending<Outcome>): JobResult {
+    const { cost } = ledger
+    jobEnded(
+      end.kind === 'finished' ? end.value.outcome : end.kind === 'failed' ? end.report.type : end.kind,
+      cost,
+    )
     if (end.kind === 'cancelled') throw end.error
     if (end.kind === 'failed')
       throw ApplicationFailure.nonRetryable(end.report.message, end.report.type, end.report)
-    return { ...end.value, sandbox: lease.use }
+    return { ...end.value, sandbox: lease.use, cost }
   }
 
   function answerQueries(): void {
@@ -174,15 +194,23 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
       description: 'What happened, from an event number on',
     })
     setHandler(diffQuery, () => diff, { description: 'The work so far, as a diff against the base' })
-    setHandler(
-      statusQuery,
-      () => {
-        const { phase, round, current, waitingFor, commit, steps } = journal
-        const sandbox = lease.use
-        return { id, phase, round, current, waitingFor, sandbox, branch: spec.branch, commit, steps }
-      },
-      { description: 'Where the job is, what it waits for, and its sandbox' },
-    )
+    setHandler(statusQuery, status, {
+      description: 'Where the job is, what it waits for, and its sandbox',
+    })
+  }
+
+  function status(): JobStatus {
+    const { phase, round, current, waitingFor, commit, steps } = journal
+    const { branch } = spec
+    const { cost } = ledger
+    return { id, phase, round, current, waitingFor, sandbox: lease.use, branch, commit, steps, cost }
+  }
+
+  function view(): JobView {
+    const { lastOutput, refused, ended } = journal
+    const { since: sandboxSince } = lease.saved
+    const repo = owner ? spec.repo : { url: '', base: '' }
+    return { ...status(), repo, owner, diff, sandboxSince, lastOutput, refused, ended }
   }
 }
 

@@ -179,9 +179,13 @@ test('started by any Temporal client with what is no spec, a job fails before it
 test('steps that come with a request for changes from the Temporal UI are checked before they run', async () => {
   const job = await holdfast.jobs.submit(await holdfast.spec({ review: { required: true } }))
   await eventOf(job, 'reviewRequested')
-  await holdfast.updateUnchecked(job.id, 'requestChanges', { by: 'ui', feedback: 'x', steps: [{ run: 7 }] })
-  await expect(job.result()).rejects.toMatchObject({
-    type: 'InvalidSpec',
-    message: expect.stringContaining('steps[0].run'),
+  const change = (steps: unknown[]) =>
+    holdfast.updateUnchecked(job.id, 'requestChanges', { by: 'ui', feedback: 'x', steps })
+  await expect(change([{ run: 7 }])).rejects.toMatchObject({
+    cause: { type: 'InvalidSpec', message: expect.stringContaining('steps[0].run') },
   })
+  await change([{ write: 'MORE.md', content: 'more' }])
+  await eventOf(job, 'reviewRequested', (await eventOf(job, 'reviewAnswered')).seq)
+  await job.reject({ by: 'ui' })
+  expect((await job.result()).diff.files).toBe(2)
 })

@@ -147,19 +147,6 @@ describe('the embedded Temporal server', () => {
     await untilReachable(server.connection, server.namespace, 5_000)
   })
 
-  test('search attributes are there, also new ones on a file that is there already', async () => {
-    const names = (address: string) =>
-      withClient(address, async ({ connection }) => {
-        const listed = await connection.operatorService.listSearchAttributes({ namespace: 'default' })
-        return Object.keys(listed.customAttributes)
-      })
-    const first = await start({ searchAttributes: { HoldfastPhase: 'Keyword' } })
-    expect(await names(first.address)).toContain('HoldfastPhase')
-    await first.stop()
-    const second = await start({ searchAttributes: { HoldfastPhase: 'Keyword', HoldfastSteps: 'Int' } })
-    expect(await names(second.address)).toEqual(expect.arrayContaining(['HoldfastPhase', 'HoldfastSteps']))
-  })
-
   test('a program that ends at once is an error with what it printed', async () => {
     const failing = start({ cli: async () => process.execPath })
     await expect(failing).rejects.toThrow(/ended with code 1 before it answered\n[^]*Cannot find module/)

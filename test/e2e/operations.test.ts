@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, test } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { NAMES, startWorld } from '../support/operation-world.ts'
 
 let world: Awaited<ReturnType<typeof startWorld>>
@@ -11,5 +12,18 @@ afterAll(() => world?.holdfast.stop())
 test.each(NAMES)('%s through a workflow does what it does in E2B', { timeout: 60_000 }, async (name) => {
   const { perform, check, session } = await world.prepare(name)
   await check(await perform())
+  await session.close()
+})
+
+test('what code prints arrives while it runs', async () => {
+  const session = await world.holdfast.jobs.sessions.open(`session-${randomUUID()}`)
+  const untilGo =
+    'import os, time\nprint("begun")\nwhile not os.path.exists("go"): time.sleep(0.05)\nprint("end")'
+  let heard = ''
+  const run = session.runCode(untilGo, { onStdout: (text) => (heard += text) })
+  await expect.poll(() => heard, { timeout: 10_000 }).toBe('begun\n')
+  await session.files.write('go', '')
+  expect((await run).stdout).toBe('begun\nend\n')
+  expect(heard).toBe('begun\nend\n')
   await session.close()
 })

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Client, Connection, type ScheduleDescription } from '@temporalio/client'
+import { Client, Connection, type ScheduleDescription, type WorkflowClient } from '@temporalio/client'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
@@ -36,19 +36,28 @@ export interface Holdfast {
   /** The token that may push. */
   gitToken: string
   /** Starts a worker process; it is ended with the file. */
-  startWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>
+  startWorker(env?: NodeJS.ProcessEnv, log?: number): Promise<ChildProcess>
+  /** Temporal's own client, as the UI uses it. */
+  workflows: WorkflowClient
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
   startUnchecked(id: string, spec: unknown): Promise<Job>
   updateUnchecked(id: string, update: string, input: unknown): Promise<unknown>
   terminate(id: string): Promise<unknown>
+  /** The events of a workflow's history, by the names of their attributes: `timerStartedEventAttributes`. */
+  historyOf(id: string): Promise<string[]>
   describeSchedule(id: string): Promise<ScheduleDescription>
   /** A spec against a fresh copy of the demo repository. */
   spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
   stop(): Promise<void>
 }
 
-/** @param options.sandboxArgs more arguments of the sandbox server */
-export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): Promise<Holdfast> {
+/**
+ * @param options.sandboxArgs more arguments of the sandbox server
+ * @param options.encryptionKeys of client and workers, who otherwise write plain payloads
+ */
+export async function startHoldfast(
+  options: { sandboxArgs?: string[]; encryptionKeys?: string } = {},
+): Promise<Holdfast> {
   const host = await testGitHost()
   const sandboxes = await startSandboxServer({
     args: ['--allow-host-loopback', `127.0.0.1:${host.port}`, ...(options.sandboxArgs ?? [])],
@@ -56,8 +65,9 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
   const address = inject('temporalAddress')
+  const { encryptionKeys = '' } = options
   const blobStore = pathToFileURL(blobs).href
-  const jobs = await connect({ address, taskQueue, blobStore })
+  const jobs = await connect({ address, taskQueue, blobStore, encryptionKeys })
   const connection = await Connection.connect({ address })
   const { workflow, schedule } = new Client({ connection })
   const workers: ChildProcess[] = []
@@ -68,6 +78,7 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
     HOLDFAST_HEARTBEAT_MS: '250',
     HOLDFAST_LOG_LEVEL: 'error',
     HOLDFAST_BLOB_STORE: blobStore,
+    HOLDFAST_ENCRYPTION_KEYS: encryptionKeys,
     HOLDFAST_SECRET_GIT_TOKEN: host.token,
     HOLDFAST_SECRET_READ_TOKEN: host.readOnlyToken,
     HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
@@ -97,11 +108,12 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
     taskQueue,
     blobStore,
     gitToken: host.token,
-    startWorker: async (env) => {
-      const worker = await startWorkerProcess(environment(env))
+    startWorker: async (env, log) => {
+      const worker = await startWorkerProcess(environment(env), log)
       workers.push(worker)
       return worker
     },
+    workflows: workflow,
     startUnchecked: async (id, spec) => {
       const workflowId = `${id}-${randomUUID()}`
       await workflow.start('agentJob', { workflowId, taskQueue, args: [spec] })
@@ -109,6 +121,12 @@ export async function startHoldfast(options: { sandboxArgs?: string[] } = {}): P
     },
     updateUnchecked: (id, update, input) => workflow.getHandle(id).executeUpdate(update, { args: [input] }),
     terminate: (id) => workflow.getHandle(id).terminate(),
+    historyOf: async (id) => {
+      const { events } = await workflow.getHandle(id).fetchHistory()
+      return (events ?? []).flatMap((event) =>
+        Object.keys(event).filter((key) => key.endsWith('EventAttributes')),
+      )
+    },
     describeSchedule: (id) => schedule.getHandle(id).describe(),
     spec: async (changes) => {
       const name = `demo-${randomUUID()}`

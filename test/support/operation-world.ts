@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { homedir } from 'node:os'
 import { expect } from 'vitest'
 import type { Session } from '../../src/client/session.ts'
 import { SANDBOX_OPERATION_NAMES, type SandboxOperationName } from '../../src/contract/operations/table.ts'
-import { defaultTemplatesDir } from '../../src/local-sandbox/interpreter/environment.ts'
-import { prepareEnvironment } from '../../src/local-sandbox/interpreter/prepare.ts'
 import { type Holdfast, startHoldfast } from './holdfast.ts'
+import { prepareKernels } from './kernels.ts'
 import { type Use, uses } from './operation-uses.ts'
 
 /** A use of an operation that is ready to be asked for. */
@@ -28,9 +26,7 @@ export async function startWorld(): Promise<{
   holdfast: Holdfast
   prepare: (name: SandboxOperationName) => Promise<Prepared>
 }> {
-  const templates = defaultTemplatesDir(process.getuid?.(), homedir(), undefined)
-  await prepareEnvironment(templates)
-  const holdfast = await startHoldfast({ sandboxArgs: ['--faults', '--templates-dir', templates] })
+  const holdfast = await startHoldfast({ sandboxArgs: ['--faults', ...(await prepareKernels())] })
   await holdfast.startWorker()
   const { repo } = await holdfast.spec()
   await holdfast.repository(repo.url).commitFile('main', 'more.txt', 'more\n')

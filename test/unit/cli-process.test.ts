@@ -43,7 +43,9 @@ describe('help and usage', () => {
     const { exitCode, stdout } = await holdfast(['--help'])
     expect(exitCode).toBe(0)
     const commands =
-      'submit status watch output diff approve reject request-changes cancel list schema worker up'.split(' ')
+      'submit status watch output diff approve reject request-changes cancel list session schema worker up'.split(
+        ' ',
+      )
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
     expect(stdout).toMatch(/^ {2}130 +interrupted/m)
   })
@@ -66,6 +68,11 @@ describe('help and usage', () => {
     [['approve'], "missing required argument 'id'"],
     [['request-changes', 'x'], '--feedback'],
     [['worker', '--address', 'x:1'], 'TEMPORAL_ADDRESS'],
+    [['session', 'open', 'x', '--idle-timeout', 'soon'], 'Give a time such as 90s'],
+    [['session', 'run', 'x', '--env', 'novalue', 'true'], 'Give NAME=value.'],
+    [['session', 'run', 'x'], "missing required argument 'command'"],
+    [['session', 'perform', 'x', 'files.reed'], 'files.read,'],
+    [['session', 'perform', 'x', 'files.read', 'path=7'], 'not JSON'],
     [[], 'no command is given'],
   ])('wrong usage %j ends with 2 and says what is wrong', async (args, words) => {
     const { exitCode, stdout, stderr } = await holdfast(args)
@@ -141,6 +148,12 @@ describe('input that is wrong', () => {
     const { exitCode, stderr } = await holdfast(['submit', '-'], `# ${'x'.repeat(2_000_000)}`)
     expect(exitCode).toBe(2)
     expect(stderr).toContain('more than 2 MB')
+  })
+
+  test('session write of more than 1 MiB ends with 2', async () => {
+    const { exitCode, stderr } = await holdfast(['session', 'write', 'x', 'y'], 'x'.repeat(1024 * 1024 + 1))
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('more than 1 MiB')
   })
 })
 

@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process'
+import fc from 'fast-check'
 import pc from 'picocolors'
 import { describe, expect, test } from 'vitest'
-import { portNumber, wholeNumber } from '../../src/cli/numbers.ts'
-import { programOf } from '../../src/cli/context.ts'
+import type { SessionStatus } from '../../src/contract/session.ts'
+import { milliseconds, portNumber, wholeNumber } from '../../src/cli/numbers.ts'
+import { programOf, quoted } from '../../src/cli/context.ts'
 import { colorDiff } from '../../src/cli/diff-text.ts'
 import { formatDuration, formatMoment } from '../../src/cli/progress/duration.ts'
 import { alignRight, cleanLine, cleanLines, cut } from '../../src/cli/progress/text.ts'
+import { formatSession, formatSessions } from '../../src/cli/session-text.ts'
 import { formatList, formatResult, formatStatus } from '../../src/cli/status-text.ts'
 import { hasColors } from '../../src/cli/terminal.ts'
 
@@ -91,12 +95,19 @@ describe('options', () => {
 
 const sandbox = {
   sandboxId: 'sbx1',
-  state: 'paused',
+  state: 'paused' as const,
   runningMs: 4_000,
   pausedMs: 120_000,
   pauses: 1,
   resumes: 1,
-} as const
+  sizes: [{ cpuCount: 2, memoryMb: 512, runningMs: 4_000, pausedMs: 120_000 }],
+}
+const cost = {
+  sandbox: { runningMs: 4_000, pausedMs: 120_000, usd: 0.000_121 },
+  temporal: { actions: 30, usd: 0.0015 },
+  usd: 0.001_621,
+  savedByPausingUsd: 3.6,
+}
 
 describe('answers for people', () => {
   test('a job in review says what it waits for and how to answer', () => {
@@ -109,6 +120,7 @@ describe('answers for people', () => {
       sandbox,
       branch: 'holdfast/bump',
       commit: null,
+      cost,
       steps: [{ step: 0, kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
     } as const
     const text = formatStatus(
@@ -124,6 +136,7 @@ describe('answers for people', () => {
       'answer with  holdfast --address a:1 approve bump',
       'branch       holdfast/bump',
       'sandbox      sbx1, paused; ran 4.0 s, paused 2 min, resumed once',
+      'cost         $0.0016: sandbox $0.00012, 30 Temporal actions $0.0015; pausing saved $3.60',
       alignRight('  ✔ check: npm test', '1.2 s'),
     ])
   })
@@ -140,6 +153,7 @@ describe('answers for people', () => {
       checks: [],
       review: null,
       sandbox,
+      cost,
     }
     expect(formatResult(result, plain)).toMatch(
       /^outcome {6}completed\n[^]*^changes {6}1 file, \+2 −3$[^]*has it$/m,
@@ -154,3 +168,60 @@ describe('answers for people', () => {
     expect(row?.indexOf('bump')).toBe(head?.indexOf('JOB'))
   })
 })
+
+describe('sessions', () => {
+  const status: SessionStatus = {
+    id: 'dev',
+    state: 'running',
+    sandbox: {
+      sandboxId: 'sbx',
+      state: 'running',
+      runningMs: 90_000,
+      pausedMs: 0,
+      sizes: [{ cpuCount: 2, memoryMb: 512, runningMs: 90_000, pausedMs: 0 }],
+      pauses: 0,
+      resumes: 0,
+    },
+    inUse: 1,
+    operations: 12,
+    runs: 1,
+    openedAt: 0,
+    usedAt: 50_000,
+    idleTimeout: 120_000,
+  }
+
+  test('what a session is and does stands in lines', () => {
+    const text = formatSession(status, 60_000, plain)
+    expect(text).toMatch(/^state +running$/m)
+    expect(text).toMatch(/^now +1 operation under way$/m)
+    expect(text).toMatch(/^used +10.0 s ago, 12 operations so far$/m)
+    expect(formatSession({ ...status, inUse: 0 }, 60_000, plain)).not.toContain('under way')
+  })
+
+  test('a list has a line for each, and says where there is none', () => {
+    const text = formatSessions([{ id: 'dev', openedAt: new Date(0) }], 60_000, plain)
+    expect(text.split('\n')[1]).toMatch(/ 1 min {2}dev$/)
+    expect(formatSessions([], 0, plain)).toBe('no open sessions')
+  })
+})
+
+test('a quoted word is one word for a shell, with nothing expanded in it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string().map((word) => word.replaceAll('\0', ''))), (words) => {
+      const line = ['printf', '%s\\0', ...words].map(quoted).join(' ')
+      const printed = execFileSync('sh', ['-c', line], { encoding: 'utf8' })
+      expect(printed).toBe(words.length > 0 ? words.map((word) => `${word}\0`).join('') : '\0')
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test.each([
+  ['90s', 90_000],
+  ['1.5h', 5_400_000],
+  ['250', 250],
+])('the time %s is %i ms', (text, ms) => expect(milliseconds(text)).toBe(ms))
+
+test.each(['', '0', '-5s', 'soon', '1e400'])('%j is no time', (text) =>
+  expect(() => milliseconds(text)).toThrow('Give a time'),
+)

@@ -45,6 +45,11 @@ test.each([
     /HOLDFAST_HEALTH_PORT .*65535/,
   ],
   ['an owner with a space', { E2B_API_KEY: 'k', HOLDFAST_OWNER: 'a b' }, /HOLDFAST_OWNER .*: is not 1 to 64/],
+  [
+    'an encryption key that is too short',
+    { E2B_API_KEY: 'k', HOLDFAST_ENCRYPTION_KEYS: 'a:c2hvcnQ=' },
+    /HOLDFAST_ENCRYPTION_KEYS .*: key 1 \(a\) has 5 bytes/,
+  ],
   ['a file that is not there', { HOLDFAST_CONFIG: '/nowhere.yaml' }, /nowhere\.yaml/],
   ['a file that is a list', { HOLDFAST_CONFIG: file('- a') }, /not a mapping/],
 ])('%s is told by name', (_, env, message) => {

@@ -78,6 +78,7 @@ describe('each wrong field is named with its problem', () => {
       'steps[0].timeout',
       /at most/,
     ],
+    ['empty time', (s) => ({ ...s, steps: [{ run: 'x', timeout: '' }] }), 'steps[0].timeout', /at most/],
     ['push without a commit', (s) => ({ ...s, push: true }), 'push', /commit\.message/],
     [
       'names allowed while all else is not denied',

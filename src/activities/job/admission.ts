@@ -1,18 +1,27 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Tariff } from '../../contract/cost.ts'
 import { describeProblems, parse } from '../../contract/parse.ts'
 import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../../contract/spec.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { failure } from '../../contract/failure.ts'
+
+export interface Admission {
+  /** The spec, where parsing changed it: left out otherwise, to keep it from standing in the history twice. */
+  parsed?: AgentJobSpec
+  /** What this worker says things cost. */
+  tariff: Tariff
+  /** Whose worker this is. */
+  owner: string
+}
 
 /** What a job was started with: by our client it is parsed, from the Temporal UI or another SDK it is whatever was sent. */
 export const admissionActivities = (deps: ActivityDeps) => ({
   /**
    * Proves, before anything is made, that the spec is one and that this worker has the secrets it names. Reads only.
    *
-   * @returns the parsed spec, where parsing changed it: left out otherwise, to keep it from standing in the history twice
    * @throws `InvalidSpec` with every wrong field, `SecretMissing`
    */
-  async admitJob({ spec }: { spec: unknown }): Promise<{ parsed?: AgentJobSpec }> {
+  async admitJob({ spec }: { spec: unknown }): Promise<Admission> {
     const parsed = parse(agentJobSpec, spec)
     if (!parsed.ok) throw failure('InvalidSpec', describeProblems(parsed.problems))
     const { auth } = parsed.value.repo
@@ -21,7 +30,8 @@ export const admissionActivities = (deps: ActivityDeps) => ({
         'SecretMissing',
         `the secret ${auth.secret} holds a line break or NUL, which git credentials can not`,
       )
-    return isDeepStrictEqual(parsed.value, spec) ? {} : { parsed: parsed.value }
+    const { tariff, owner } = deps
+    return { tariff, owner, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
   },
 
   /** The same for what came with a request for changes. Reads only. @throws `InvalidSpec` */

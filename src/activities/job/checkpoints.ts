@@ -85,7 +85,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const key = `${runFolder(deps)}${earlier.length}-${commit}.bundle`
     const { bytes } = await whileBeating(async () => {
-      const content = await mapped(() =>
+      const content = await mapped('files.read', () =>
         sandbox.files.read(file, { format: 'stream', requestTimeoutMs: TRANSFER_MS }),
       )
       return deps.blobs.put(key, Readable.fromWeb(content as ReadableStream))
@@ -107,7 +107,9 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     await whileBeating(async () => {
       for (const [index, { key }] of checkpoint.bundles.entries()) {
         const content = Readable.toWeb(await deps.blobs.get(key)) as globalThis.ReadableStream
-        await mapped(() => sandbox.files.write(files[index]!, content, { requestTimeoutMs: TRANSFER_MS }))
+        await mapped('files.write', () =>
+          sandbox.files.write(files[index]!, content, { requestTimeoutMs: TRANSFER_MS }),
+        )
       }
     })
     const result = await runGit(deps, input, {

@@ -81,7 +81,7 @@ async function runStaged(
 ): Promise<CommandResult> {
   const sandbox = await deps.e2b.connect(sandboxId, sandboxTimeoutMs)
   const staged = `${RUNNER_HOME}/staged/${name}`
-  await mapped(() => sandbox.files.write(staged, content))
+  await mapped('files.write', () => sandbox.files.write(staged, content))
   return runDurably(deps, {
     sandboxId,
     sandboxNumber,

@@ -91,7 +91,7 @@ git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
     })
     const [bytes = '0', counts = ''] = result.stdout.head.trim().split('\n')
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const text = deps.secrets.redact(await mapped(() => sandbox.files.read(file)))
+    const text = deps.secrets.redact(await mapped('files.read', () => sandbox.files.read(file)))
     return { ...parseShortstat(counts), text, truncated: Number(bytes) > MAX_DIFF_BYTES }
   },
 

@@ -1,3 +1,4 @@
+import type { Tariff } from '../../contract/cost.ts'
 import type { OwnerStatus } from '../../contract/sandboxes.ts'
 import type { UseSessionInput } from '../sessions.ts'
 import type { BlobStore } from '../../blobs/store.ts'
@@ -9,6 +10,8 @@ export interface ActivityDeps {
   e2b: E2B
   secrets: SecretStore
   blobs: BlobStore
+  /** For the cost of jobs. */
+  tariff: Tariff
   /** Written into each sandbox's metadata, so that nobody else's sandbox is ever taken for ours. */
   owner: string
   /** Temporal's namespace, in the metadata too: workflow ids are unique only there. */

@@ -19,6 +19,8 @@ import {
 import { type Execution, Sandbox } from '@e2b/code-interpreter'
 import { ApplicationFailure } from '@temporalio/common'
 import { failure } from '../../contract/failure.ts'
+import { measured } from './metrics.ts'
+import { retryAfterMs } from './retry-after.ts'
 
 /** Where E2B is. All undefined means the E2B cloud with the API key given. */
 export interface E2BConfig {
@@ -110,44 +112,49 @@ export function createE2B(config: E2BConfig): E2B {
         ...withoutUndefined(options),
         lifecycle: { onTimeout: 'pause' as const, autoResume: false },
       }
-      if (!options.mcp) return mapped(() => Sandbox.create(all))
-      return mapped(async () => {
+      if (!options.mcp) return mapped('Sandbox.create', () => Sandbox.create(all))
+      return mapped('Sandbox.create', async () => {
         const { sandboxId } = await BaseSandbox.create(all)
         return Sandbox.connect(sandboxId, { ...connection, timeoutMs: options.timeoutMs })
       })
     },
-    connect: (sandboxId, timeoutMs) => mapped(() => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
-    info: (sandboxId) => mapped(() => Sandbox.getInfo(sandboxId, connection)),
+    connect: (sandboxId, timeoutMs) =>
+      mapped('Sandbox.connect', () => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
+    info: (sandboxId) => mapped('Sandbox.getInfo', () => Sandbox.getInfo(sandboxId, connection)),
     list: (metadata) =>
-      mapped(async () => {
+      mapped('Sandbox.list', async () => {
         const pages = Sandbox.list({ ...connection, query: { metadata, state: ['running', 'paused'] } })
         const found: SandboxInfo[] = []
         while (pages.hasNext) found.push(...(await pages.nextItems()))
         return found
       }),
     listPage: (query, page) =>
-      onePage(Sandbox.list({ ...connection, ...withoutUndefined({ query, ...page }) })),
+      onePage('Sandbox.list', Sandbox.list({ ...connection, ...withoutUndefined({ query, ...page }) })),
     listSnapshots: (sandboxId, page) =>
-      onePage(Sandbox.listSnapshots({ ...connection, ...withoutUndefined({ sandboxId, ...page }) })),
-    deleteSnapshot: (snapshotId) => mapped(() => Sandbox.deleteSnapshot(snapshotId, connection)),
-    templateExists: (name) => mapped(() => Template.exists(name, connection)),
+      onePage(
+        'Sandbox.listSnapshots',
+        Sandbox.listSnapshots({ ...connection, ...withoutUndefined({ sandboxId, ...page }) }),
+      ),
+    deleteSnapshot: (snapshotId) =>
+      mapped('Sandbox.deleteSnapshot', () => Sandbox.deleteSnapshot(snapshotId, connection)),
+    templateExists: (name) => mapped('Template.exists', () => Template.exists(name, connection)),
     buildTemplate: ({ name, cpuCount, memoryMB, ...template }) =>
-      mapped(() =>
+      mapped('Template.build', () =>
         Template.build(templateOf(template), name, {
           ...connection,
           ...withoutUndefined({ cpuCount, memoryMB }),
         }),
       ),
-    pause: (sandboxId) => mapped(() => Sandbox.pause(sandboxId, connection)),
-    kill: (sandboxId) => mapped(() => Sandbox.kill(sandboxId, connection)),
+    pause: (sandboxId) => mapped('Sandbox.pause', () => Sandbox.pause(sandboxId, connection)),
+    kill: (sandboxId) => mapped('Sandbox.kill', () => Sandbox.kill(sandboxId, connection)),
   }
 }
 
-function onePage<T>(pages: {
-  nextItems(): Promise<T[]>
-  nextToken: string | undefined
-}): Promise<ListPage<T>> {
-  return mapped(async () => {
+function onePage<T>(
+  name: string,
+  pages: { nextItems(): Promise<T[]>; nextToken: string | undefined },
+): Promise<ListPage<T>> {
+  return mapped(name, async () => {
     const items = await pages.nextItems()
     return { items, nextToken: pages.nextToken }
   })
@@ -165,13 +172,19 @@ function templateOf({ from, run, envs, start }: Omit<TemplateOptions, 'name'>): 
   return start ? built.setStartCmd(start.cmd, start.ready) : built
 }
 
-/** Runs an SDK call; what it throws becomes a failure of the closed list. */
-export async function mapped<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    throw mapE2BError(error)
-  }
+/**
+ * Runs an SDK call; what it throws becomes a failure of the closed list.
+ *
+ * @param name by E2B's own names, for the metrics: one of few
+ */
+export function mapped<T>(name: string, call: () => Promise<T>): Promise<T> {
+  return measured(name, async () => {
+    try {
+      return await call()
+    } catch (error) {
+      throw mapE2BError(error)
+    }
+  })
 }
 
 /**
@@ -189,7 +202,7 @@ export function mapE2BError(error: unknown): ApplicationFailure {
   if (error instanceof SandboxNotFoundError) return failure('SandboxGone', message, cause)
   if (error instanceof AuthenticationError) return failure('SandboxAuthenticationFailed', message, cause)
   if (error instanceof RateLimitError)
-    return failure('SandboxRateLimited', message, { ...cause, retryAfterMs: 5_000 })
+    return failure('SandboxRateLimited', message, { ...cause, retryAfterMs: retryAfterMs() })
   if (error instanceof ServiceBusyError || message.startsWith('409: '))
     return failure('SandboxBusy', message, cause)
   if (error instanceof NotEnoughSpaceError) return failure('SandboxNoSpace', message, cause)

@@ -1,11 +1,12 @@
+import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { Context } from '@temporalio/activity'
 import type { CommandHeartbeat } from '../../contract/job.ts'
 import type { OutputStream } from '../../contract/output.ts'
 import type { ActivityDeps } from './deps.ts'
-import { OutputLog } from './output-log.ts'
-import { outputFolder } from './places.ts'
+import { type OutputLogs, withOutputLogs } from './output-log.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
+import { HEARTBEAT_MS } from './heartbeat.ts'
 import { failure } from '../../contract/failure.ts'
 import {
   attachCommand,
@@ -19,7 +20,6 @@ import {
 import type { SandboxTarget } from './target.ts'
 import { type Trailer, TrailerReader } from './trailer.ts'
 
-const HEARTBEAT_MS = 2_000
 const CANCEL_GRACE_MS = 5_000
 const CANCEL_PATIENCE_MS = 5_000
 const SILENCE_MS = 30_000
@@ -55,7 +55,7 @@ export class Follower {
   readonly #sandbox: Sandbox
   readonly #command: Followed
   readonly #seen: CommandHeartbeat
-  #logs: Record<OutputStream, OutputLog> | undefined
+  #logs: OutputLogs | undefined
   #over = false
   #lastActivity = Date.now()
   #extendedAt = Date.now()
@@ -75,18 +75,14 @@ export class Follower {
   async follow(cancellation: AbortSignal): Promise<Trailer> {
     const { output, sandboxNumber } = this.#command
     if (output === undefined) return this.#attach(cancellation)
-    const folder = `${outputFolder(this.#deps, output)}${sandboxNumber}/`
-    const open = (stream: OutputStream) => OutputLog.open(this.#deps, folder, stream)
-    const [stdout, stderr] = await Promise.all([open('stdout'), open('stderr')])
-    this.#logs = { stdout, stderr }
-    // What an earlier attempt saw and did not keep is asked for again.
-    if (stdout.end < this.#seen.stdoutBytes || stderr.end < this.#seen.stderrBytes) this.#seen.recent = ''
-    Object.assign(this.#seen, { stdoutBytes: stdout.end, stderrBytes: stderr.end })
-    try {
-      return await this.#attach(cancellation)
-    } finally {
-      await Promise.all([stdout.close(), stderr.close()])
-    }
+    return withOutputLogs(this.#deps, { name: output, sandboxNumber }, (logs) => {
+      const [stdoutBytes, stderrBytes] = [logs.stdout.end, logs.stderr.end]
+      // What an earlier attempt saw and did not keep is asked for again.
+      if (stdoutBytes < this.#seen.stdoutBytes || stderrBytes < this.#seen.stderrBytes) this.#seen.recent = ''
+      Object.assign(this.#seen, { stdoutBytes, stderrBytes })
+      this.#logs = logs
+      return this.#attach(cancellation)
+    })
   }
 
   async #attach(cancellation: AbortSignal): Promise<Trailer> {
@@ -107,7 +103,7 @@ export class Follower {
       stdoutOffset: this.#seen.stdoutBytes,
       stderrOffset: this.#seen.stderrBytes,
     })
-    const handle = await mapped(() =>
+    const handle = await mapped('commands.run', () =>
       this.#sandbox.commands.run(line, {
         background: true,
         timeoutMs: 0,
@@ -122,7 +118,8 @@ export class Follower {
     const patience =
       waitMs && setTimeout(() => stop.abort(failure('TimedOut', `it still runs after ${waitMs} ms`)), waitMs)
     const beat = setInterval(() => void this.#beat(stop), HEARTBEAT_MS)
-    const onCancel = (): void => void this.#cancel(stop)
+    // Whoever aborts, what follows is this activity's: its calls count as its own.
+    const onCancel = AsyncResource.bind((): void => void this.#cancel(stop))
     cancellation.addEventListener('abort', onCancel, { once: true })
     if (cancellation.aborted) onCancel()
     this.#heartbeat()
@@ -169,7 +166,7 @@ export class Follower {
     this.#lastActivity = this.#extendedAt = Date.now()
     // Both a proof of life for a silent stream and the extension that keeps a working sandbox from pausing itself.
     try {
-      await mapped(() => this.#sandbox.setTimeout(sandboxTimeoutMs))
+      await mapped('sandbox.setTimeout', () => this.#sandbox.setTimeout(sandboxTimeoutMs))
     } catch (error) {
       stop.abort(error)
     }
@@ -193,7 +190,7 @@ export class Follower {
     try {
       // The stream may be open before the command has begun; then nothing is said.
       for (let told = ''; told === '' && !this.#over;)
-        told = await mapped(async () => {
+        told = await mapped('commands.run', async () => {
           const { stdout } = await this.#sandbox.commands.run(line, { timeoutMs: 0, ...(user && { user }) })
           return stdout
         })

@@ -62,7 +62,7 @@ export function asActivities<M extends Partial<Family<string>>>(
       const parsed = parse(OPERATION_INPUTS[name as OperationName], input)
       if (!parsed.ok) throw failure('SandboxInvalidArgument', describeProblems(parsed.problems))
       const run = operation as (use: Use, input: unknown) => Promise<unknown>
-      return run(useOf(deps, target as SandboxTarget, { key, scope }), parsed.value)
+      return run(useOf(name as OperationName, deps, target as SandboxTarget, { key, scope }), parsed.value)
     },
   ])
   return Object.fromEntries(activities) as ActivitiesOf<M>
@@ -72,7 +72,7 @@ type ActivitiesOf<M> = {
   [N in keyof M & OperationName]: (call: OperationCall<N>) => Promise<OperationResults[N]>
 }
 
-function useOf(deps: ActivityDeps, target: SandboxTarget, key: Use['key']): Use {
+function useOf(name: OperationName, deps: ActivityDeps, target: SandboxTarget, key: Use['key']): Use {
   return {
     deps,
     target,
@@ -83,7 +83,7 @@ function useOf(deps: ActivityDeps, target: SandboxTarget, key: Use['key']): Use 
     sdk: (call) =>
       whileBeating(async () => {
         const sandbox = await deps.e2b.connect(target.sandboxId, target.sandboxTimeoutMs)
-        return mapped(() => call(sandbox))
+        return mapped(name, () => call(sandbox))
       }),
     command: (line) => ({ ...target, ...key, ...line }),
   }

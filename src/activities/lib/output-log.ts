@@ -3,12 +3,31 @@ import { Mutex } from 'async-mutex'
 import { outputBytes, outputParts, putOutput } from '../../blobs/output.ts'
 import type { OutputStream } from '../../contract/output.ts'
 import type { ActivityDeps } from './deps.ts'
+import { outputFolder } from './places.ts'
 
 const PART_MS = 1_000
 const MAX_PART = 256 * 1024
 /** What waits for a blob store that is away; then it goes, and readers are told how much is missing. */
 const MAX_WAITING = 8 * 1024 * 1024
 const MAX_BYTES = 64 * 1024 * 1024
+
+/** Opens the logs of both streams of what prints in a sandbox, does the work, and closes them. */
+export async function withOutputLogs<T>(
+  deps: ActivityDeps,
+  { name, sandboxNumber }: { name: string; sandboxNumber: number },
+  work: (logs: OutputLogs) => Promise<T>,
+): Promise<T> {
+  const folder = `${outputFolder(deps, name)}${sandboxNumber}/`
+  const open = (stream: OutputStream) => OutputLog.open(deps, folder, stream)
+  const [stdout, stderr] = await Promise.all([open('stdout'), open('stderr')])
+  try {
+    return await work({ stdout, stderr })
+  } finally {
+    await Promise.all([stdout.close(), stderr.close()])
+  }
+}
+
+export type OutputLogs = Record<OutputStream, OutputLog>
 
 /**
  * What a command prints to one stream, kept in the blob store as it comes, for whoever follows it. It is for watching: a blob store

@@ -11,3 +11,10 @@ export interface SandboxTarget {
    */
   sentinels: string[]
 }
+
+/** The sandbox that an activity's input or result names. */
+export function sandboxIdIn(value: unknown): string | undefined {
+  const { sandboxId, target } = (value ?? {}) as { sandboxId?: unknown; target?: { sandboxId?: unknown } }
+  const found = sandboxId ?? target?.sandboxId
+  return typeof found === 'string' ? found : undefined
+}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DAY, envs, oneLine, text } from '../fields.ts'
-import { sandboxPath } from './commands.ts'
+import { live, sandboxPath } from './commands.ts'
 
 const contextId = oneLine(100)
 const language = oneLine(32).describe(
@@ -17,6 +17,7 @@ export const codeInputs = {
         .describe('As `code.createContext` returned it; the default one otherwise'),
       envs: envs.optional(),
       timeoutMs: z.int().min(1).max(DAY).default(60_000),
+      live,
     })
     .refine((input) => !(input.language && input.contextId), {
       path: ['language'],

@@ -24,6 +24,11 @@ const command = {
   user: user.optional(),
 }
 
+export const live = z
+  .boolean()
+  .default(false)
+  .describe('Whether what it prints is kept as it comes, to be followed')
+
 export const commandInputs = {
   'commands.run': z.strictObject({
     ...command,
@@ -32,7 +37,7 @@ export const commandInputs = {
       .boolean()
       .default(false)
       .describe('In a session: beside other commands, rather than after them'),
-    live: z.boolean().default(false).describe('Whether its output is kept as it comes, to be followed'),
+    live,
   }),
   'commands.start': z.strictObject({
     ...command,

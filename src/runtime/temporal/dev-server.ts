@@ -4,7 +4,6 @@ import { closeSync, openSync } from 'node:fs'
 import { type LogPart, logPartOf } from './log-file.ts'
 import { freePort } from './ports.ts'
 import { untilReachable } from './reachable.ts'
-import type { SearchAttributes } from './search-attributes.ts'
 import { tuningArguments } from './tuning.ts'
 
 const READY_TIMEOUT_MS = 60_000
@@ -24,7 +23,6 @@ export interface DevServerOptions {
   preferredPorts?: { port: number; uiPort: number }[]
   /** Without the web UI. */
   headless?: boolean
-  searchAttributes?: SearchAttributes
   /** Stays in our process group, so that a terminal's Ctrl-C ends it with us. */
   tied?: boolean
   /** Called as soon as the process exists, before it answers. */
@@ -98,12 +96,10 @@ async function untilReady(address: string, printed: LogPart, signal: AbortSignal
 }
 
 function devServerArguments(options: DevServerOptions, port: number, uiPort: number | undefined): string[] {
-  const attributes = Object.entries(options.searchAttributes ?? {})
   return [
     ...`server start-dev --namespace default --log-level error --ip 127.0.0.1 --port ${port}`.split(' '),
     ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
     ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
-    ...attributes.flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
     ...tuningArguments(),
   ]
 }

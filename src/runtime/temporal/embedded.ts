@@ -4,7 +4,6 @@ import { lock } from 'proper-lockfile'
 import { startDevServer } from './dev-server.ts'
 import { type ProcessIdentity, endProcess, identify, isAlive } from './process-identity.ts'
 import { untilReachable } from './reachable.ts'
-import { type SearchAttributes, ensureSearchAttributes } from './search-attributes.ts'
 import { type ServerRecord, readRecord, writeRecord } from './server-record.ts'
 
 /** Temporal's own, which people know. */
@@ -20,7 +19,6 @@ export interface EmbeddedOptions {
   env: NodeJS.ProcessEnv
   /** Ports to take where they are free; 7233 and 8233 if left out. */
   preferredPorts?: { port: number; uiPort: number }
-  searchAttributes?: SearchAttributes
 }
 
 export interface EmbeddedServer {
@@ -40,7 +38,7 @@ export interface EmbeddedServer {
  * @throws Error where the server that is there belongs to a living process and doesn't answer, or a new one fails
  */
 export async function embeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { stateFolder, searchAttributes = {} } = options
+  const { stateFolder } = options
   await mkdir(join(stateFolder, 'logs'), { recursive: true })
   const recordFile = join(stateFolder, 'temporal.json')
   // Patient: the other one may be building the CLI.
@@ -53,9 +51,7 @@ export async function embeddedServer(options: EmbeddedOptions): Promise<Embedded
     const me = identify(process.pid)!
     const record = readRecord(recordFile)
     const running = record && (await takeRunning(record, recordFile, me))
-    const server = running ?? (await startNew(options, recordFile, me, record))
-    await ensureSearchAttributes(server.address, searchAttributes)
-    return server
+    return running ?? (await startNew(options, recordFile, me, record))
   } finally {
     await release()
   }
@@ -99,7 +95,6 @@ async function startNew(
     logFile: join(options.stateFolder, 'logs', 'temporal.log'),
     dbFile: join(options.stateFolder, 'temporal.db'),
     preferredPorts: [options.preferredPorts ?? DEFAULT_PORTS, ...(last ? [last] : [])],
-    searchAttributes: options.searchAttributes ?? {},
     onSpawn: ({ pid, port, uiPort }) => {
       const identity = identify(pid)
       if (identity) writeRecord(recordFile, (record = { server: identity, owner: me, port, uiPort: uiPort! }))

@@ -2,7 +2,6 @@ import { type ConfiguredServer, configuredServer } from './configured.ts'
 import { DEFAULT_PORTS, embeddedServer } from './embedded.ts'
 import { type CliProbes, type LocatedCli, type Progress, locateCli } from './locate-cli.ts'
 import { type Address, untilReachable } from './reachable.ts'
-import type { SearchAttributes } from './search-attributes.ts'
 
 const REACHABLE_TIMEOUT_MS = 5_000
 
@@ -11,8 +10,6 @@ export interface FindTemporalOptions {
   /** Folder of the embedded server's data file, log and record. */
   stateFolder: string
   onProgress?: Progress
-  /** Registered on an embedded server; one that is configured is its operator's. */
-  searchAttributes?: SearchAttributes
   /** Ports for an embedded server to take where they are free; 7233 and 8233 if left out. */
   preferredPorts?: { port: number; uiPort: number }
   /** How the outside is asked; given by unit tests. */

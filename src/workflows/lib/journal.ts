@@ -1,22 +1,32 @@
-import { setCurrentDetails, workflowInfo } from '@temporalio/workflow'
+import { workflowInfo } from '@temporalio/workflow'
 import type { EventPage, JobEvent, JobEventBody, Phase, StepReport, WaitingFor } from '../../contract/job.ts'
 import { stepOutputName } from '../../contract/output.ts'
+import type { Display } from './display.ts'
+import type { JobView } from './job-view.ts'
 
 /** More are dropped, oldest first; a page then starts at a higher `seq`. */
 const MAX_EVENTS = 2_000
 /** Events a query answers with at most. */
 const PAGE = 200
 
-/** What a job has done and does now: the state behind its queries and its page in the Temporal UI. */
+/** What a job has done and does now: the state behind its queries and behind what the Temporal UI shows. */
 export class Journal {
   phase: Phase = 'prepare'
   round = 1
   current: string | null = null
   waitingFor: WaitingFor | null = null
   commit: string | null = null
+  lastOutput: JobView['lastOutput'] = null
+  ended: JobView['ended'] = null
+  refused: string | null = null
   readonly steps: StepReport[] = []
   readonly #events: JobEvent[] = []
   #next = 0
+  readonly #display: Pick<Display, 'show' | 'publish'>
+
+  constructor(display: Pick<Display, 'show' | 'publish'>) {
+    this.#display = display
+  }
 
   /** Under which the output of the step that is about to begin is kept. */
   get outputName(): string {
@@ -32,7 +42,18 @@ export class Journal {
   record(event: JobEventBody): void {
     this.#events.push({ seq: this.#next++, at: Date.now(), ...event })
     if (this.#events.length > MAX_EVENTS) this.#events.shift()
-    setCurrentDetails(this.#details())
+    this.#display.show(event)
+  }
+
+  /** An answer to a review, and what is wrong with it. */
+  refuse(why: string): void {
+    this.refused = why
+    this.record({ type: 'reviewRefused', why })
+  }
+
+  /** The job stands still now: the list says why. */
+  standStill(): void {
+    this.#display.publish()
   }
 
   startStep(kind: StepReport['kind'], name: string): void {
@@ -44,6 +65,7 @@ export class Journal {
     const report = { step: this.steps.length, ...done }
     this.current = null
     this.steps.push(report)
+    if (output) this.lastOutput = { step: report.name, text: output }
     this.record({ type: 'stepFinished', ...report, output })
     return report
   }
@@ -54,26 +76,5 @@ export class Journal {
       events: this.#events.slice(start, start + PAGE),
       next: this.#events[start + PAGE]?.seq ?? this.#next,
     }
-  }
-
-  #details(): string {
-    const lines = [`**${this.phase}**${this.current ? `: ${this.current}` : ''}`]
-    if (this.waitingFor?.kind === 'review')
-      lines.push('', `Waits for a review: \`${this.waitingFor.answerWith}\``)
-    if (this.waitingFor?.kind === 'outage') {
-      const { failure, until } = this.waitingFor
-      lines.push(
-        '',
-        `Waits for ${failure.type}: ${failure.message}`,
-        '',
-        `Next try: ${new Date(until).toISOString()}`,
-      )
-    }
-    if (this.steps.length > 0) {
-      lines.push('', '| step | round | exit | time |', '|---|---|---|---|')
-      for (const { kind, name, round, exitCode, ms } of this.steps.slice(-30))
-        lines.push(`| ${kind}: ${name.replaceAll('|', '\\|')} | ${round} | ${exitCode} | ${ms} ms |`)
-    }
-    return lines.join('\n')
   }
 }

@@ -1,19 +1,21 @@
 import { uuid4 } from '@temporalio/workflow'
+import { type SandboxTime, withTime } from '../../contract/cost.ts'
 import type { JobEventBody, SandboxUse } from '../../contract/job.ts'
 import type { SandboxWish } from '../../contract/sandboxes.ts'
 import type { LeaseState } from '../../contract/session.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import { perform } from './activities.ts'
+import { logSandbox } from './log-attributes.ts'
 
 const NONE: LeaseState = {
   allocationId: '',
   sandboxes: 0,
   sandboxId: null,
+  cpuCount: 0,
   memoryMb: 0,
   state: 'none',
   since: 0,
-  runningMs: 0,
-  pausedMs: 0,
+  sizes: [],
   pauses: 0,
   resumes: 0,
 }
@@ -30,6 +32,7 @@ export class SandboxLease {
     this.#record = record
     this.#now = { ...(earlier?.state ?? NONE) }
     this.#wish = earlier?.wish
+    if (this.#now.sandboxId) logSandbox(this.#now.sandboxId)
   }
 
   /** For the next run of the workflow. */
@@ -48,20 +51,32 @@ export class SandboxLease {
     return this.#now.memoryMb
   }
 
+  /** Of the newest sandbox; zeros before there was one. */
+  get size(): { cpuCount: number; memoryMb: number } {
+    const { cpuCount, memoryMb } = this.#now
+    return { cpuCount, memoryMb }
+  }
+
+  get state(): SandboxUse['state'] {
+    return this.#now.state
+  }
+
   get paused(): boolean {
     return this.#now.state === 'paused'
   }
 
   get use(): SandboxUse {
-    const { sandboxId, state, runningMs, pausedMs, pauses, resumes, since } = this.#now
-    const now = Date.now() - since
+    const { sandboxId, state, pauses, resumes } = this.#now
+    const sizes = this.#sizes()
+    const total = (key: 'runningMs' | 'pausedMs'): number => sizes.reduce((sum, size) => sum + size[key], 0)
     return {
       sandboxId,
       state,
-      runningMs: runningMs + (state === 'running' ? now : 0),
-      pausedMs: pausedMs + (state === 'paused' ? now : 0),
+      runningMs: total('runningMs'),
+      pausedMs: total('pausedMs'),
       pauses,
       resumes,
+      sizes,
     }
   }
 
@@ -72,9 +87,10 @@ export class SandboxLease {
     const again = this.#now.allocationId !== ''
     this.#now.allocationId ||= uuid4()
     const input = { allocationId: this.#now.allocationId, again, sandbox: wish }
-    const { sandboxId, memoryMb } = await perform('createSandbox', 'create the sandbox', input)
+    const { sandboxId, cpuCount, memoryMb } = await perform('createSandbox', 'create the sandbox', input)
     const sandboxes = this.#now.sandboxes + 1
-    Object.assign(this.#now, { allocationId: '', sandboxId, memoryMb, sandboxes })
+    Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb, sandboxes })
+    logSandbox(sandboxId)
     this.#become('running')
     this.#record({ type: 'sandboxCreated', sandboxId, ms: Date.now() - begun })
   }
@@ -136,10 +152,14 @@ export class SandboxLease {
   }
 
   #become(state: SandboxUse['state']): void {
-    const now = Date.now()
-    if (this.#now.state === 'running') this.#now.runningMs += now - this.#now.since
-    if (this.#now.state === 'paused') this.#now.pausedMs += now - this.#now.since
-    this.#now.state = state
-    this.#now.since = now
+    Object.assign(this.#now, { sizes: this.#sizes(), state, since: Date.now() })
+  }
+
+  /** The account of time until now. */
+  #sizes(): SandboxTime[] {
+    const { state, since, sizes } = this.#now
+    return state === 'running' || state === 'paused'
+      ? withTime(sizes, this.size, state, Date.now() - since)
+      : [...sizes]
   }
 }

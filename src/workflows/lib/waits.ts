@@ -6,6 +6,9 @@ import type { Journal } from './journal.ts'
 import { Notifications } from './notifications.ts'
 import type { Workspace } from './workspace.ts'
 
+/** Shorter waits, in ms, are over before somebody sees them in a list. */
+const SEEN_MS = 20_000
+
 /** Steps that wait, with the sandbox paused where that pays. */
 export class Waits {
   readonly #journal: Journal
@@ -39,7 +42,7 @@ export class Waits {
     const until = since + step.sleep
     this.#journal.waitingFor = { kind: 'timer', since, until }
     await this.#workspace.pauseAcross(stepName(step), step.sleep, () =>
-      sleep(Math.max(0, until - Date.now()), { summary: stepName(step) }),
+      this.#standStill(until, (leftMs) => sleep(leftMs, { summary: stepName(step) })),
     )
     return true
   }
@@ -52,7 +55,13 @@ export class Waits {
     const answerWith = `holdfast notify ${workflowInfo().workflowId} ${name}`
     this.#journal.waitingFor = { kind: 'notification', name, since, until, answerWith }
     return this.#workspace.pauseAcross(stepName(step), Infinity, () =>
-      this.#notifications.wait(name, Math.max(0, until - Date.now())),
+      this.#standStill(until, (leftMs) => this.#notifications.wait(name, leftMs)),
     )
+  }
+
+  #standStill<T>(until: number, wait: (leftMs: number) => Promise<T>): Promise<T> {
+    const leftMs = Math.max(0, until - Date.now())
+    if (leftMs >= SEEN_MS) this.#journal.standStill()
+    return wait(leftMs)
   }
 }

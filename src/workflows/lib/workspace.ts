@@ -1,4 +1,4 @@
-import { uuid4 } from '@temporalio/workflow'
+import { ActivityFailure, uuid4 } from '@temporalio/workflow'
 import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
@@ -99,6 +99,16 @@ export class Workspace {
         await this.#lease.pause(why)
       })
     return wait()
+  }
+
+  /** Saves the work of what was cut off; where that can't be, what was saved last is what there is. */
+  async saveUnfinished(): Promise<void> {
+    if (this.#lease.state !== 'running' || this.#incomplete) return
+    try {
+      await this.#save('checkpoint at the limit')
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error
+    }
   }
 
   /** The end: what was saved goes. */

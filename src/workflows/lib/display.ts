@@ -1,0 +1,41 @@
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow'
+import type { JobEventBody } from '../../contract/job.ts'
+import { asPairs, type Columns, columnsAtStart, SEARCH_ATTRIBUTES } from '../../contract/search-attributes.ts'
+import { changedColumns, columnsOf, isNews } from './columns.ts'
+import type { JobView } from './job-view.ts'
+import { pageOf } from './page.ts'
+
+/** What the Temporal UI shows of a job: its page, which costs nothing, and its columns in the list. */
+export class Display {
+  readonly #view: () => JobView
+  #shown: Columns | undefined
+  #shownAt = Date.now()
+  /** A server that doesn't have our search attributes would fail the workflow's tasks; the start tells by carrying them. */
+  readonly #inList = workflowInfo().typedSearchAttributes.get(SEARCH_ATTRIBUTES.phase) !== undefined
+
+  constructor(view: () => JobView) {
+    this.#view = view
+  }
+
+  show(event: JobEventBody): void {
+    const view = this.#view()
+    setCurrentDetails(pageOf(view))
+    const waitIsOver = !view.waitingFor && this.#shown !== undefined && this.#shown.waitingFor !== 'nothing'
+    if (isNews(event, { waitIsOver, ms: Date.now() - this.#shownAt })) this.publish()
+  }
+
+  /** Brings the list up to date, with one upsert or none. */
+  publish(): void {
+    if (!this.#inList) return
+    const view = this.#view()
+    const now = columnsOf(view)
+    const changed = changedColumns(
+      this.#shown ?? columnsAtStart({ repo: view.repo, branch: view.branch }),
+      now,
+    )
+    if (Object.keys(changed).length === 0) return
+    upsertSearchAttributes(asPairs(changed))
+    this.#shown = now
+    this.#shownAt = Date.now()
+  }
+}

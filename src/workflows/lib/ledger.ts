@@ -1,0 +1,65 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow'
+import { type Cost, costOf, type Limits, LIST_PRICES, reachedLimit, untilLimit } from '../../contract/cost.ts'
+import { actionsSoFar } from './actions.ts'
+import { jobFailure } from './failures.ts'
+import type { SandboxLease } from './lease.ts'
+
+/** What a job costs, and the end of its work where that reaches a limit. */
+export class Ledger {
+  /** The worker's own, once it is known. */
+  tariff = LIST_PRICES
+  readonly #lease: SandboxLease
+
+  constructor(lease: SandboxLease) {
+    this.#lease = lease
+  }
+
+  get cost(): Cost {
+    return costOf(this.#lease.use, actionsSoFar(), this.tariff)
+  }
+
+  /**
+   * Does the work, and cancels it where a limit is reached, even while a command runs.
+   *
+   * @throws `LimitReached` after the work has ended
+   */
+  async within<T>(limits: Limits | undefined, work: () => Promise<T>): Promise<T> {
+    if (!limits) return work()
+    const [working, watching] = [new CancellationScope(), new CancellationScope()]
+    let reached: keyof Limits | undefined
+    const watch = watching.run(async () => {
+      reached = await this.#reaches(limits)
+      working.cancel()
+    })
+    try {
+      return await working.run(work)
+    } catch (error) {
+      throw reached && isCancellation(error) ? this.#failure(reached) : error
+    } finally {
+      watching.cancel()
+      await watch.catch(() => undefined)
+    }
+  }
+
+  async #reaches(limits: Limits): Promise<keyof Limits> {
+    for (;;) {
+      const reached = reachedLimit(this.cost, limits)
+      if (reached) return reached
+      const { size, state } = this.#lease
+      const ms = untilLimit(this.cost, limits, { ...size, state }, this.tariff)
+      // Looked at whenever something happens: actions cost, and the sandbox's pauses change how long there is.
+      const changed = (): boolean =>
+        this.#lease.state !== state || reachedLimit(this.cost, limits) !== undefined
+      await (ms === Infinity ? condition(changed) : condition(changed, Math.max(1, ms)))
+    }
+  }
+
+  #failure(limit: keyof Limits): Error {
+    const { sandbox, usd } = this.cost
+    const spent =
+      limit === 'sandboxTime'
+        ? `the sandbox has run for ${Math.round(sandbox.runningMs / 1000)} s`
+        : `the job has cost ${usd.toPrecision(3)} USD`
+    return jobFailure('LimitReached', `limits.${limit}: ${spent}`)
+  }
+}

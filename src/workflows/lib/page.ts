@@ -1,0 +1,142 @@
+import ms from 'ms'
+import type { StepReport, WaitingFor } from '../../contract/job.ts'
+import type { JobView } from './job-view.ts'
+import { code, fenced, table, text, utf8Length } from '../../contract/markdown.ts'
+
+/** Temporal takes 20 KB of current details; a page is to be read at a glance. */
+export const MAX_PAGE_BYTES = 8 * 1024
+const OUTPUT_LINES = 15
+/** Most steps shown, then fewer where they don't fit. */
+const ROWS = [20, 8, 3, 0]
+
+/** A job as one page of markdown, complete in itself. At most `MAX_PAGE_BYTES`. */
+export function pageOf(view: JobView): string {
+  const pages = ROWS.map((rows) => sections(view, rows).filter(Boolean).join('\n\n'))
+  return pages.find((page) => utf8Length(page) <= MAX_PAGE_BYTES) ?? sections(view, 0)[0] ?? ''
+}
+
+const sections = (view: JobView, rows: number): string[] => [
+  headline(view),
+  view.ended ? ending(view) : waiting(view),
+  view.refused ? `**Refused:** ${text(view.refused, 600)}` : '',
+  facts(view),
+  steps(view.steps, rows),
+  output(view),
+]
+
+function headline({ ended, phase, round, current }: JobView): string {
+  const rounds = round > 1 ? ` (round ${round})` : ''
+  if (ended)
+    return `### ${text(ended.failure?.type ?? ended.outcome)}${phase === 'done' ? '' : ': cleaning up'}`
+  return `### ${phase}${rounds}${current ? `: ${text(current)}` : ''}`
+}
+
+function ending({ ended }: JobView): string {
+  const failure = ended?.failure
+  if (!failure) return ''
+  return `${text(failure.message, 600)}\n\n**What to do:** ${text(failure.remedy, 600)}`
+}
+
+function waiting({ waitingFor, id }: JobView): string {
+  if (!waitingFor) return ''
+  const lines = [`**Waits for ${what(waitingFor)}** since ${moment(waitingFor.since)}`]
+  if (waitingFor.kind === 'review')
+    lines.push(
+      `Until ${moment(waitingFor.until)}. Answer with ${code(`${waitingFor.answerWith} --by NAME`)}, or here: _More Actions_, ` +
+        'Send an Update (or a Signal), with JSON as its input:',
+      table(
+        ['name', 'input'],
+        [
+          [code('approve'), code('{"by": "your name"}')],
+          [code('reject'), code('{"by": "your name", "reason": "why"}')],
+          [code('requestChanges'), code('{"by": "your name", "feedback": "what to change"}')],
+        ],
+      ),
+      `The work: query ${code('diff')}, or ${code(`holdfast diff ${id}`)}`,
+    )
+  if (waitingFor.kind === 'notification')
+    lines.push(
+      `Until ${moment(waitingFor.until)}. Tell it with ${code(waitingFor.answerWith)}, or here with the signal ` +
+        `${code('notify')} and ${code(JSON.stringify({ name: waitingFor.name }))}`,
+    )
+  if (waitingFor.kind === 'timer') lines.push(`Until ${moment(waitingFor.until)}`)
+  if (waitingFor.kind === 'outage')
+    lines.push(`${text(waitingFor.failure.message, 600)}\n\nNext try: ${moment(waitingFor.until)}`)
+  return lines.join('\n\n')
+}
+
+function what(wait: WaitingFor): string {
+  if (wait.kind === 'review') return 'a review'
+  if (wait.kind === 'timer') return 'its time'
+  return wait.kind === 'notification' ? `the notification ${code(wait.name)}` : wait.failure.type
+}
+
+function facts(view: JobView): string {
+  const { repo, branch, commit, diff, cost } = view
+  const rows: [string, string | null | undefined | false][] = [
+    ['repository', repo.url && link(repo.url, repo.url)],
+    ['branch', repo.url && `${refLink(repo.url, 'tree', branch)}, from ${code(repo.base)}`],
+    [
+      'changes',
+      diff && `${diff.files} file${diff.files === 1 ? '' : 's'}, +${diff.insertions} −${diff.deletions}`,
+    ],
+    ['commit', commit && refLink(repo.url, 'commit', commit)],
+    ['sandbox', sandbox(view)],
+    [
+      'cost',
+      `$${cost.usd.toFixed(4)}${cost.savedByPausingUsd > 0 ? `; pausing saved $${cost.savedByPausingUsd.toFixed(4)}` : ''}`,
+    ],
+  ]
+  return table(
+    ['', ''],
+    rows.flatMap(([label, value]) => (value ? [[label, value]] : [])),
+  )
+}
+
+function sandbox({
+  sandbox: { sandboxId, state, runningMs, pausedMs, pauses },
+  sandboxSince,
+}: JobView): string {
+  if (!sandboxId) return ''
+  const times = pauses === 1 ? 'once' : `${pauses} times`
+  const paused = pauses > 0 ? `, paused ${times}, ${ms(pausedMs)} in all` : ''
+  return `${code(sandboxId)} ${state} since ${moment(sandboxSince)}; ran ${ms(runningMs)}${paused}`
+}
+
+function steps(all: StepReport[], rows: number): string {
+  if (all.length === 0 || rows === 0) return all.length === 0 ? '' : `${all.length} steps`
+  const left = all.length - rows
+  const shown = all
+    .slice(-rows)
+    .map(({ kind, name, round, exitCode, ms: took }) => [
+      `${kind}: ${text(name)}`,
+      String(round),
+      exitCode === 0 ? 'ok' : exitCode === 124 ? '**out of time**' : `**exit ${exitCode}**`,
+      ms(took),
+    ])
+  return (
+    (left > 0 ? `${left} earlier steps, then:\n\n` : '') + table(['step', 'round', 'outcome', 'time'], shown)
+  )
+}
+
+function output({ lastOutput }: JobView): string {
+  const lines = lastOutput?.text.trimEnd().split('\n').slice(-OUTPUT_LINES).join('\n')
+  return lastOutput && lines
+    ? `Last of what ${code(lastOutput.step)} printed:\n\n${fenced(lines.slice(-1_500))}`
+    : ''
+}
+
+/** Pages of branches and commits, where it is known how the host names them. */
+function refLink(repo: string, kind: 'tree' | 'commit', ref: string): string {
+  const label = kind === 'commit' ? ref.slice(0, 12) : ref
+  const base = repo.replace(/\.git$/, '')
+  if (repo.startsWith('https://github.com/')) return link(label, `${base}/${kind}/${ref}`)
+  if (repo.startsWith('https://gitlab.')) return link(label, `${base}/-/${kind}/${ref}`)
+  return code(label)
+}
+
+const link = (label: string, url: string): string =>
+  `[${text(label)}](<${url.replaceAll(/[<>\s]/g, encodeURIComponent)}>)`
+
+/** UTC, to the second. */
+const moment = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { Session } from '../../src/index.ts'
+import { type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { KERNELS_MS, prepareKernels } from '../support/kernels.ts'
+import { type Ended, type Program, startProgram } from '../support/program.ts'
+
+let holdfast: Holdfast
+let folder: string
+let shared: Session
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-cli-'))
+  holdfast = await startHoldfast({ sandboxArgs: await prepareKernels() })
+  await holdfast.startWorker()
+  shared = await holdfast.jobs.sessions.open(`cli-${randomUUID()}`)
+}, KERNELS_MS)
+afterAll(async () => {
+  await holdfast.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const start = (...args: string[]): Program =>
+  startProgram([
+    'session',
+    '--address',
+    inject('temporalAddress'),
+    '--task-queue',
+    holdfast.taskQueue,
+    ...args,
+  ])
+
+const run = (...args: string[]): Promise<Ended> => start(...args).ended
+
+const json = async <T = Record<string, unknown>>(...args: string[]): Promise<T> => {
+  const { code, stdout, stderr } = await run('--json', ...args)
+  expect(code, stderr).toBe(0)
+  return JSON.parse(stdout) as T
+}
+
+describe.concurrent('a session by the command line', () => {
+  test('is opened, listed, paused, forked and closed', async () => {
+    const id = `cli-${randomUUID()}`
+    const opened = await run('open', id, '--env', 'GREETING=hello', '--idle-timeout', '1h')
+    expect(opened.code, opened.stderr).toBe(0)
+    expect(opened.stdout).toMatch(
+      new RegExp(`^${id}\nsandbox \\S+; use it with: holdfast .* session run ${id}`),
+    )
+    const session = holdfast.jobs.sessions.get(id)
+    const [otherwise, list, paused] = await Promise.all([
+      run('open', id),
+      json<{ id: string }[]>('list', '--limit', '1000'),
+      run('pause', id),
+    ])
+    expect(otherwise).toMatchObject({ code: 7, stderr: expect.stringContaining('error SpecConflict: ') })
+    expect(list.map(({ id }) => id)).toContain(id)
+    expect(paused.stdout, paused.stderr).toBe(`paused ${id}\n`)
+    const status = await run('status', id)
+    expect(status.stdout, status.stderr).toMatch(/^state +paused$[^]*^idle pause +after 1 h$/m)
+
+    const fork = `cli-${randomUUID()}`
+    expect(await json('fork', id, fork)).toEqual({ id: fork, from: id })
+    const copy = holdfast.jobs.sessions.get(fork)
+    expect((await copy.run('echo $GREETING')).stdout).toBe('hello\n')
+    const [closed] = await Promise.all([json('close', id), copy.close()])
+    expect(closed).toEqual({ id, state: 'closed' })
+    await expect(session.status()).resolves.toMatchObject({ state: 'closing' })
+  })
+
+  test('run has the output and the exit code of the command, as a line for bash or as words', async () => {
+    const [line, words] = await Promise.all([
+      run('run', shared.id, '--json', '--env', 'A=b', 'pwd; echo $A; echo err >&2; exit 4'),
+      run(
+        'exec',
+        shared.id,
+        '--env',
+        'A=b c',
+        '--cwd',
+        '/tmp',
+        '--',
+        'printf',
+        '%s|',
+        '$A',
+        '',
+        "it's",
+        '-x',
+      ),
+    ])
+    expect(line.code, line.stderr).toBe(4)
+    expect(JSON.parse(line.stdout)).toMatchObject({ exitCode: 4, stdout: '/home/user\nb\n', stderr: 'err\n' })
+    expect(words).toMatchObject({ code: 0, stdout: "$A||it's|-x|", stderr: '' })
+  })
+
+  test('a command that takes too long ends with 124; a long output is cut, and says so', async () => {
+    const { code, stdout, stderr } = await run('run', shared.id, '--timeout', '1s', 'seq 1 20000; sleep 100')
+    expect(code, stderr).toBe(124)
+    expect(stdout).toMatch(/^1\n2\n[^]*bytes in all[^]*\n20000\n$/)
+    expect(stderr).toMatch(/time was over[^]*the output is cut/)
+  })
+
+  test('Ctrl-C ends the command, and run with 130 after what it printed', async () => {
+    const file = `begun-${randomUUID()}`
+    const line = `trap 'echo ended; exit 9' TERM; touch ${file}; sleep 100 & wait`
+    const program = start('run', shared.id, line)
+    await expect.poll(() => shared.files.exists(file), { timeout: 20_000 }).toBe(true)
+    program.send('SIGINT')
+    const { code, stdout, stderr } = await program.ended
+    expect({ code, stdout }, stderr).toEqual({ code: 130, stdout: 'ended\n' })
+    expect(stderr).toMatch(
+      /^ending the command; Ctrl-C again .*session wait[^]*error Interrupted: the command was ended/,
+    )
+  })
+
+  test('a command outlives the death of the program, and wait has its end', async () => {
+    const line = 'touch begun; until [ -e go ]; do sleep 0.05; done; echo gone; exit 5'
+    const program = start('run', shared.id, line)
+    await expect.poll(() => shared.files.exists('begun'), { timeout: 20_000 }).toBe(true)
+    program.send('SIGKILL')
+    await program.ended
+    const command = (await shared.commands.list()).find(({ cmd }) => cmd.includes('until [ -e go ]'))
+    await shared.files.write('go', '')
+    const waited = await run('wait', shared.id, command?.commandId ?? '')
+    expect(waited).toMatchObject({ code: 5, stdout: 'gone\n' })
+  })
+
+  test('a detached command is named, and kill ends it', async () => {
+    const { commandId } = await json<{ commandId: string }>(
+      'run',
+      shared.id,
+      '--detach',
+      '--',
+      'sleep',
+      '1000',
+    )
+    expect((await run('kill', shared.id, commandId)).stdout).toBe(`ended ${commandId}\n`)
+    expect((await shared.commands.wait(commandId)).exitCode).toBe(143)
+  })
+
+  test('write and read carry a file byte by byte; one that is not there ends with 4', async () => {
+    const bytes = Buffer.from([0, 1, 0xff, 0xfe, 10])
+    const file = join(folder, 'bytes')
+    await writeFile(file, bytes)
+    const written = await run('write', shared.id, 'd/bytes', file)
+    expect(written.stdout, written.stderr).toBe('/home/user/d/bytes: 5 bytes\n')
+    expect(await json('read', shared.id, 'd/bytes')).toMatchObject({ content: bytes.toString('base64') })
+    const none = await run('read', shared.id, 'none')
+    expect(none).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error FileNotFound: [^]*remedy: /),
+    })
+  })
+
+  test('code keeps variables, saves pictures, and ends with 1 where it throws', async () => {
+    await shared.runCode('x = 41')
+    const draw = 'import matplotlib.pyplot as plt\nplt.plot([x]); plt.show()\nx + 1'
+    const drawn = await run('code', shared.id, draw, '--save', join(folder, 'plots'))
+    expect(drawn.stdout, drawn.stderr).toBe('42\n')
+    const [, path = ''] = /^picture (.*)$/m.exec(drawn.stderr) ?? []
+    expect((await readFile(path)).subarray(1, 4).toString()).toBe('PNG')
+    const thrown = await run('code', shared.id, '1 / 0')
+    expect(thrown).toMatchObject({ code: 1, stderr: expect.stringContaining('ZeroDivisionError') })
+  })
+
+  test('perform does any operation by its name', async () => {
+    const input = '{"path": "/etc/passwd"}'
+    expect(await json('perform', shared.id, 'files.exists', input)).toEqual({ exists: true })
+  })
+})

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto'
+import { Client, Connection } from '@temporalio/client'
+import protocol from '@temporalio/proto'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { connect, type Job, type Jobs } from '../../src/index.ts'
+import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
+import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { type Program, startProgram } from '../support/program.ts'
+
+const newKey = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`
+const [before, after] = [newKey('before-rotation'), newKey('after-rotation')]
+const rotated = `${after},${before}`
+const CANARY = 'planted-canary-value'
+const TOKEN = 'the-token-of-the-codec-server'
+const UI = 'http://ui.example'
+
+let holdfast: Holdfast
+let connection: Connection
+let codecServer: Program
+let codecUrl: string
+/** One that needed both keys, and one that failed; the canary is in their specs and outputs. */
+let done: Job
+let failed: Job
+const clients: Jobs[] = []
+
+beforeAll(async () => {
+  const address = inject('temporalAddress')
+  holdfast = await startHoldfast({ encryptionKeys: before })
+  connection = await Connection.connect({ address })
+  codecUrl = `http://127.0.0.1:${await freePort()}`
+  const port = new URL(codecUrl).port
+  codecServer = startProgram(['codec-server', '--port', port, '--origin', UI], {
+    HOLDFAST_ENCRYPTION_KEYS: rotated,
+    HOLDFAST_CODEC_TOKEN: TOKEN,
+  })
+  const worker = await holdfast.startWorker()
+  const failing = await holdfast.spec({ steps: [{ run: `echo ${CANARY}; exit 3` }] })
+  failed = await holdfast.jobs.submit(failing)
+  const spec = await holdfast.spec({
+    steps: [{ run: `echo ${CANARY} | tee made.txt` }],
+    review: { required: true },
+  })
+  done = await holdfast.jobs.submit(spec)
+  await Promise.all([eventOf(done, 'reviewRequested'), failed.result().catch(() => undefined)])
+  await end(worker, 'SIGTERM')
+  await holdfast.startWorker({ HOLDFAST_ENCRYPTION_KEYS: rotated })
+  const jobs = await clientWith(rotated)
+  await jobs.get(done.id).approve({ by: 'the test' })
+  done = jobs.get(done.id)
+  expect((await done.result()).outcome).toBe('completed')
+  await codecServer.until('stdout', /codec server is at/)
+}, 60_000)
+afterAll(async () => {
+  codecServer.send('SIGTERM')
+  await codecServer.ended
+  for (const client of clients) await client.close()
+  await connection.close()
+  await holdfast.stop()
+})
+
+async function clientWith(encryptionKeys: string): Promise<Jobs> {
+  const jobs = await connect({
+    address: inject('temporalAddress'),
+    taskQueue: holdfast.taskQueue,
+    encryptionKeys,
+  })
+  clients.push(jobs)
+  return jobs
+}
+
+/** What Temporal keeps of a job: its events, and all payloads in them. */
+async function kept({ id }: Job): Promise<{ text: string; payloads: object[] }> {
+  const handle = new Client({ connection }).workflow.getHandle(id)
+  const proto = protocol.temporal.api.history.v1.History
+  const history = proto.toObject(proto.fromObject(await handle.fetchHistory()), {
+    bytes: String,
+    longs: String,
+    enums: String,
+  })
+  const payloads = payloadsIn(history)
+  return { text: `${JSON.stringify(history)}\n${contentsOf(payloads)}`, payloads }
+}
+
+const contentsOf = (payloads: JsonPayload[]): string =>
+  payloads.map(({ data = '' }) => Buffer.from(data, 'base64').toString()).join('\n')
+
+interface JsonPayload {
+  metadata: Record<string, string>
+  /** Left out where there is nothing. */
+  data?: string
+}
+
+function payloadsIn(value: unknown): JsonPayload[] {
+  if (typeof value !== 'object' || value === null) return []
+  if ('metadata' in value && 'data' in value) return [value as JsonPayload]
+  return Object.values(value).flatMap(payloadsIn)
+}
+
+const ask = (path: string, init: RequestInit): Promise<Response> => fetch(`${codecUrl}${path}`, init)
+const decode = (payloads: object[], authorization: string): Promise<Response> =>
+  ask('/decode', { method: 'POST', headers: { authorization }, body: JSON.stringify({ payloads }) })
+
+test('no text of a job stands in its history, and the codec server reads all of it', async () => {
+  for (const job of [done, failed]) {
+    const { text, payloads } = await kept(job)
+    expect(text).not.toContain(CANARY)
+    expect(text).not.toContain('exited with 3')
+    const response = await decode(payloads, `Bearer ${TOKEN}`)
+    const decoded = ((await response.json()) as { payloads: JsonPayload[] }).payloads
+    expect(contentsOf(decoded)).toContain(CANARY)
+    expect(contentsOf(decoded).includes('exited with 3')).toBe(job === failed)
+  }
+  expect((await kept(failed)).text).toContain('Encoded failure')
+})
+
+test('a failed job is told in full to a client with the key', async () => {
+  await expect(failed.result()).rejects.toMatchObject({
+    type: 'StepFailed',
+    report: { output: expect.stringContaining(CANARY) as string },
+  })
+})
+
+test('a client without the key is told which one it needs', async () => {
+  for (const keys of ['', after])
+    await expect((await clientWith(keys)).get(failed.id).result()).rejects.toMatchObject({
+      type: 'PayloadKeyMissing',
+      message: expect.stringContaining('before-rotation') as string,
+    })
+})
+
+test("Temporal's CLI shows what happened by the codec server, and nothing without", async () => {
+  const { path } = await locateCli({ env: process.env, onProgress: () => undefined })
+  const address = inject('temporalAddress')
+  const show = ['workflow', 'show', '--address', address, '--workflow-id', failed.id, '--output', 'json']
+  const withCodec = ['--codec-endpoint', codecUrl, '--codec-auth', `Bearer ${TOKEN}`]
+  const [plain, decoded] = await Promise.all([execa(path, show), execa(path, [...show, ...withCodec])])
+  const shown = ({ stdout }: { stdout: string }): string => contentsOf(payloadsIn(JSON.parse(stdout)))
+  expect(shown(plain)).not.toContain(CANARY)
+  expect(shown(decoded)).toContain(CANARY)
+  expect(shown(decoded)).toContain('exited with 3')
+})
+
+test('the codec server answers nobody without its token, and pages of the known origin only', async () => {
+  const { payloads } = await kept(done)
+  expect((await decode(payloads, `Bearer ${TOKEN}x`)).status).toBe(401)
+  expect((await decode(payloads, '')).status).toBe(401)
+  const basic = Buffer.from(`anyone:${TOKEN}`).toString('base64')
+  expect((await decode(payloads, `Basic ${basic}`)).status).toBe(200)
+  const preflight = (origin: string): Promise<Response> =>
+    ask('/decode', { method: 'OPTIONS', headers: { origin } })
+  expect((await preflight(UI)).headers.get('access-control-allow-origin')).toBe(UI)
+  expect((await preflight('http://elsewhere.example')).headers.has('access-control-allow-origin')).toBe(false)
+})
+
+test('the codec server encodes what it decodes, and refuses what is no payload', async () => {
+  const headers = { authorization: `Bearer ${TOKEN}` }
+  const payloads = [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'ImEi' }]
+  const encoded = await ask('/encode', { method: 'POST', headers, body: JSON.stringify({ payloads }) })
+  const inner = (await encoded.json()) as { payloads: JsonPayload[] }
+  expect(inner.payloads).not.toEqual(payloads)
+  expect(await (await decode(inner.payloads, headers.authorization)).json()).toEqual({ payloads })
+  expect((await ask('/decode', { method: 'POST', headers, body: '{' })).status).toBe(400)
+  const foreign = encryptedBy('nobody')
+  const refused = await decode([foreign], headers.authorization)
+  expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('nobody')])
+})
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const encryptedBy = (id: string): JsonPayload => ({
+  metadata: { encoding: base64('binary/encrypted'), 'encryption-key-id': base64(id) },
+  data: base64('whatever'),
+})
