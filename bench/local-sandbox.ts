@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Sandbox } from 'e2b'
@@ -64,6 +64,8 @@ function inIsolation(sandbox: Sandbox, program: string[]): () => Promise<number>
   return () => bare([...tool, '--', ...program], user)
 }
 
+// The tools insist on more descriptors than three.
+const nowhere = openSync('/dev/null', 'r+')
 // Nobody's start-up files are to be measured.
 const env = { PATH: process.env['PATH'], HOME: '/nonexistent' }
 const bare = (
@@ -71,7 +73,7 @@ const bare = (
   user: { uid?: number | undefined; gid?: number | undefined } = {},
 ) =>
   milliseconds(async () => {
-    const child = spawn(command, args, { ...user, stdio: Array<'ignore'>(5).fill('ignore'), cwd: '/', env })
+    const child = spawn(command, args, { ...user, stdio: Array<number>(5).fill(nowhere), cwd: '/', env })
     const [code] = (await once(child, 'exit')) as [number]
     if (code !== 0) throw new Error(`${command} exited with ${code}`)
   })

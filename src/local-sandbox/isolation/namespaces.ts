@@ -69,7 +69,7 @@ export async function namespaces(
 
 async function attempt([program = '', ...args]: string[]): Promise<void> {
   const env = { PATH: toolPath }
-  const stdio = ['ignore', 'ignore', 'pipe', 'ignore', 'ignore'] as const
+  const stdio = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] as const
   const { failed, stderr, shortMessage } = await execa(program, args, {
     env,
     extendEnv: false,
