@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import type { Payload } from '@temporalio/common'
+import { lazyBlobStore } from './blobs/open.ts'
 import { keysOfClient } from './client/keys.ts'
 import { ConfigError } from './config.ts'
+import { redeemed } from './payloads/claim-check.ts'
 import { codecServer } from './payloads/codec-server.ts'
 import { EncryptionCodec } from './payloads/encryption.ts'
 import { interruption, untilAborted } from './stack/interrupt.ts'
@@ -9,7 +12,7 @@ import { interruption, untilAborted } from './stack/interrupt.ts'
 const MIN_TOKEN = 16
 
 /**
- * Runs a codec server until SIGTERM or SIGINT, with the keys and `HOLDFAST_CODEC_TOKEN` of the environment.
+ * Runs a codec server until SIGTERM or SIGINT, with the keys, `HOLDFAST_CODEC_TOKEN` and `HOLDFAST_BLOB_STORE` of the environment.
  *
  * @param options.port 0 takes a free one
  * @throws ConfigError, HoldfastError `PayloadKeysInvalid`
@@ -26,7 +29,10 @@ export async function runCodecServer(
     )
   const codec = new EncryptionCodec(keysOfClient(undefined, env))
   const encode = codec.encode.bind(codec)
-  const decode = codec.decode.bind(codec)
+  const url = env.HOLDFAST_BLOB_STORE
+  const blobs = url ? lazyBlobStore(url) : undefined
+  const decode = async (payloads: Payload[]): Promise<Payload[]> =>
+    codec.decode(await Promise.all(payloads.map((payload) => redeemed(payload, blobs))))
   const stop = interruption(() => undefined)
   const server = codecServer({ token, origins, encode, decode })
   try {

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { LIST_PRICES } from './contract/cost.ts'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from './contract/job.ts'
 import { type FieldProblem, parse } from './contract/parse.ts'
+import { CLAIM_CHECK_BYTES } from './payloads/claim-check.ts'
 import { encryptionKeys, encryptionKeysFile } from './payloads/keys.ts'
 
 const notANumber = {
@@ -48,6 +49,8 @@ const workerConfig = z.strictObject({
       error: 'is no URL such as file:///var/lib/holdfast/blobs or s3://bucket/prefix',
     })
     .default(() => pathToFileURL(join(homedir(), '.local', 'share', 'holdfast', 'blobs')).href),
+  /** HOLDFAST_CLAIM_CHECK_BYTES: payloads of so many bytes are kept in the blob store; Temporal refuses 2 MiB */
+  claimCheckBytes: wholeNumber(1_024, 1_900_000).default(CLAIM_CHECK_BYTES),
   /** HOLDFAST_ENCRYPTION_KEYS: `id:base64`, apart by commas; the first encrypts, all decrypt. Unset, nothing is encrypted. */
   encryptionKeys: encryptionKeys.optional(),
   /** HOLDFAST_ENCRYPTION_KEYS_FILE: the same in a file, where the former is unset */
@@ -89,6 +92,7 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_WORKFLOWS: ['workflows'],
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
+  HOLDFAST_CLAIM_CHECK_BYTES: ['claimCheckBytes'],
   HOLDFAST_ENCRYPTION_KEYS: ['encryptionKeys'],
   HOLDFAST_ENCRYPTION_KEYS_FILE: ['encryptionKeysFile'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],

@@ -103,7 +103,12 @@ async function createWorker(
   { secrets, tracing }: { secrets: SecretStore; tracing: WorkerTracing },
 ): Promise<Worker> {
   const keys = config.encryptionKeys ?? config.encryptionKeysFile ?? NO_KEYS
-  const payloads = dataConverter(keys)
+  const blobs = await openBlobStore(config.blobStore)
+  const payloads = dataConverter(keys, {
+    deployment: { owner: config.owner, namespace },
+    blobs: () => Promise.resolve(blobs),
+    minBytes: config.claimCheckBytes,
+  })
   return Worker.create({
     connection,
     namespace,
@@ -115,7 +120,7 @@ async function createWorker(
     activities: createActivities({
       e2b: createE2B(config.e2b),
       secrets,
-      blobs: await openBlobStore(config.blobStore),
+      blobs,
       tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },
       owner: config.owner,
       namespace,

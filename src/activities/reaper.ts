@@ -1,4 +1,4 @@
-import { heartbeat } from '@temporalio/activity'
+import { heartbeat, sleep } from '@temporalio/activity'
 import {
   fateOf,
   type Keep,
@@ -14,6 +14,7 @@ import type { SandboxInfo } from './lib/e2b.ts'
 import { counted } from './lib/metrics.ts'
 
 const MAX_ROWS = 1_000
+const STARTING_MS = 10_000
 
 export const reaperActivities = (deps: ActivityDeps) => ({
   /**
@@ -31,21 +32,29 @@ export const reaperActivities = (deps: ActivityDeps) => ({
       heartbeat(sandboxes.length)
     }
     counted('sandboxesReaped', {}, reaped)
-    return { sandboxes, reaped, pruned: await pruneCheckpoints(deps, dryRun) }
+    return { sandboxes, reaped, pruned: await pruneBlobs(deps, { dryRun, graceMs }) }
   },
 })
 
-/** Checkpoints go with their job; those of a job that could not clean up any more go here. */
-async function pruneCheckpoints(deps: ActivityDeps, dryRun: boolean): Promise<number> {
-  let pruned = 0
-  for (const folder of await deps.blobs.folders(deploymentFolder(deps))) {
+/** What a workflow has in the blob store goes when Temporal has forgotten it, or somebody terminated it. */
+async function pruneBlobs(deps: ActivityDeps, { dryRun, graceMs }: ReaperInput): Promise<number> {
+  const forgotten = await forgottenAmong(deps, await deps.blobs.folders(deploymentFolder(deps)))
+  if (dryRun || forgotten.length === 0) return forgotten.length
+  // A client stores a large spec before it starts the job: what is asked for a moment later is there.
+  await sleep(Math.min(graceMs, STARTING_MS))
+  const pruned = await forgottenAmong(deps, forgotten)
+  for (const folder of pruned) await deps.blobs.deleteAll(`${deploymentFolder(deps)}${folder}/`)
+  return pruned.length
+}
+
+async function forgottenAmong(deps: ActivityDeps, folders: string[]): Promise<string[]> {
+  const forgotten: string[] = []
+  for (const folder of folders) {
     const status = await deps.ownerStatus(textOfKeyWord(folder))
-    heartbeat(pruned)
-    if (status !== 'NOT_FOUND' && status !== 'TERMINATED') continue
-    pruned++
-    if (!dryRun) await deps.blobs.deleteAll(`${deploymentFolder(deps)}${folder}/`)
+    if (status === 'NOT_FOUND' || status === 'TERMINATED') forgotten.push(folder)
+    heartbeat(forgotten.length)
   }
-  return pruned
+  return forgotten
 }
 
 async function rowOf(

@@ -8,3 +8,9 @@ export async function openBlobStore(url: string): Promise<BlobStore> {
   const { s3Blobs } = await import('./s3.ts')
   return s3Blobs(new URL(url))
 }
+
+/** The same, opened when it is first asked for. */
+export function lazyBlobStore(url: string): () => Promise<BlobStore> {
+  let store: Promise<BlobStore> | undefined
+  return () => (store ??= openBlobStore(url))
+}

@@ -13,6 +13,10 @@ export const deploymentFolder = ({ owner, namespace }: Deployment): string =>
 export const workflowFolder = (deployment: Deployment, workflowId: string): string =>
   `${deploymentFolder(deployment)}${keyWord(workflowId)}/`
 
+/** Payloads of a workflow that are too large for its history. */
+export const payloadsFolder = (deployment: Deployment, workflowId: string): string =>
+  `${workflowFolder(deployment, workflowId)}payloads/`
+
 /** What the commands of a workflow printed, a folder for each by its name. */
 export const outputsFolder = (deployment: Deployment, workflowId: string): string =>
   `${workflowFolder(deployment, workflowId)}outputs/`

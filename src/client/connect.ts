@@ -1,6 +1,8 @@
 import { Connection } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
+import { lazyBlobStore } from '../blobs/open.ts'
+import { CLAIM_CHECK_BYTES } from '../payloads/claim-check.ts'
 import { dataConverter } from '../payloads/data-converter.ts'
 import { traceClient } from '../tracing/start.ts'
 import { HoldfastError } from './errors.ts'
@@ -15,7 +17,10 @@ export interface ConnectOptions {
   profile?: string
   /** Where the workers listen. */
   taskQueue?: string
-  /** `file:///folder` or `s3://bucket/prefix`, where the workers keep outputs; otherwise `HOLDFAST_BLOB_STORE`. Only following them needs it. */
+  /**
+   * `file:///folder` or `s3://bucket/prefix`, where the workers keep what is too large for a history; otherwise
+   * `HOLDFAST_BLOB_STORE`. Following outputs, large specs and large results need it.
+   */
   blobStore?: string
   /** The workers' `HOLDFAST_OWNER`, which is the default; `holdfast` without. */
   owner?: string
@@ -38,16 +43,23 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
     ...(options.profile && { profile: options.profile }),
   })
   const address = options.address ?? connectionOptions.address ?? 'localhost:7233'
-  const payloads = dataConverter(keysOfClient(options.encryptionKeys))
+  const owner = options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER)
+  const blobStore = options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined)
+  const ours = options.namespace ?? namespace ?? 'default'
+  const payloads = dataConverter(keysOfClient(options.encryptionKeys), {
+    deployment: { owner, namespace: ours },
+    blobs: blobStore ? lazyBlobStore(blobStore) : undefined,
+    minBytes: CLAIM_CHECK_BYTES,
+  })
   const connectTimeout = options.timeoutMs ?? 10_000
   try {
     const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout })
     return new Jobs(connection, {
-      namespace: options.namespace ?? namespace ?? 'default',
+      namespace: ours,
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
-      owner: options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER),
+      owner,
+      blobStore,
       tracing: await traceClient(),
-      blobStore: options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined),
       dataConverter: payloads,
     })
   } catch (error) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { Client, Connection } from '@temporalio/client'
 import protocol from '@temporalio/proto'
 import { execa } from 'execa'
@@ -14,6 +15,8 @@ const [before, after] = [newKey('before-rotation'), newKey('after-rotation')]
 const rotated = `${after},${before}`
 const CANARY = 'planted-canary-value'
 const TOKEN = 'the-token-of-the-codec-server'
+/** More than a history should carry. */
+const LARGE = `${CANARY} in what is large\n`.repeat(10_000)
 const UI = 'http://ui.example'
 
 let holdfast: Holdfast
@@ -34,12 +37,13 @@ beforeAll(async () => {
   codecServer = startProgram(['codec-server', '--port', port, '--origin', UI], {
     HOLDFAST_ENCRYPTION_KEYS: rotated,
     HOLDFAST_CODEC_TOKEN: TOKEN,
+    HOLDFAST_BLOB_STORE: holdfast.blobStore,
   })
   const worker = await holdfast.startWorker()
   const failing = await holdfast.spec({ steps: [{ run: `echo ${CANARY}; exit 3` }] })
   failed = await holdfast.jobs.submit(failing)
   const spec = await holdfast.spec({
-    steps: [{ run: `echo ${CANARY} | tee made.txt` }],
+    steps: [{ run: `echo ${CANARY} | tee made.txt` }, { write: 'large.txt', content: LARGE }],
     review: { required: true },
   })
   done = await holdfast.jobs.submit(spec)
@@ -51,7 +55,7 @@ beforeAll(async () => {
   done = jobs.get(done.id)
   expect((await done.result()).outcome).toBe('completed')
   await codecServer.until('stdout', /codec server is at/)
-}, 60_000)
+}, 120_000)
 afterAll(async () => {
   codecServer.send('SIGTERM')
   await codecServer.ended
@@ -64,6 +68,7 @@ async function clientWith(encryptionKeys: string): Promise<Jobs> {
   const jobs = await connect({
     address: inject('temporalAddress'),
     taskQueue: holdfast.taskQueue,
+    blobStore: holdfast.blobStore,
     encryptionKeys,
   })
   clients.push(jobs)
@@ -71,7 +76,7 @@ async function clientWith(encryptionKeys: string): Promise<Jobs> {
 }
 
 /** What Temporal keeps of a job: its events, and all payloads in them. */
-async function kept({ id }: Job): Promise<{ text: string; payloads: object[] }> {
+async function kept({ id }: Job): Promise<{ text: string; payloads: JsonPayload[] }> {
   const handle = new Client({ connection }).workflow.getHandle(id)
   const proto = protocol.temporal.api.history.v1.History
   const history = proto.toObject(proto.fromObject(await handle.fetchHistory()), {
@@ -113,6 +118,17 @@ test('no text of a job stands in its history, and the codec server reads all of 
     expect(contentsOf(decoded).includes('exited with 3')).toBe(job === failed)
   }
   expect((await kept(failed)).text).toContain('Encoded failure')
+})
+
+test('what is large is in the blob store, encrypted, and the history has references', async () => {
+  const { text, payloads } = await kept(done)
+  expect(text.length).toBeLessThan(LARGE.length)
+  expect(contentsOf(payloads)).toContain('holdfast-blobs')
+  const blobs = (await holdfast.listBlobs()).filter((path) => path.includes('/payloads/'))
+  expect(blobs.length).toBeGreaterThan(0)
+  for (const path of blobs) expect(await readFile(path, 'utf8')).not.toContain(CANARY)
+  const decoded = (await (await decode(payloads, `Bearer ${TOKEN}`)).json()) as { payloads: JsonPayload[] }
+  expect(contentsOf(decoded.payloads)).toContain(JSON.stringify(LARGE))
 })
 
 test('a failed job is told in full to a client with the key', async () => {
