@@ -72,6 +72,18 @@ test('Ctrl+C interrupts the program in front, and job control is there', async (
   expect(output()).not.toMatch(/no job control|cannot set terminal/)
 })
 
+test('no other command holds a terminal, nor one terminal another', async () => {
+  const [first, second] = [await terminal(), await terminal()]
+  const { stdout } = await sandbox.commands.run('ls -l /proc/self/fd')
+  expect(stdout).toContain('/proc/')
+  expect(stdout).not.toContain('ptmx')
+  await second.type('ls -l /proc/$$/fd; exit\n')
+  await second.handle.wait()
+  expect(second.output()).toContain('/dev/pts/')
+  expect(second.output()).not.toContain('ptmx')
+  await first.handle.kill()
+})
+
 test('a killed terminal ends, and is not there any more', async () => {
   const { handle } = await terminal()
   expect(await sandbox.pty.kill(handle.pid)).toBe(true)
