@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, statSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Sandbox } from 'e2b'
@@ -8,19 +8,20 @@ import { descendants } from '../src/local-sandbox/isolation/processes.ts'
 import { startSandboxServer } from '../test/support/sandbox-server.ts'
 
 // How the local sandbox server compares, on this machine and in one run, with what it is made of.
-// npm run bench -- local-sandbox [--rounds 20] [--at-once 50] [--json]
+// npm run bench -- local-sandbox [--rounds 20] [--at-once 50] [--isolation KIND] [--json]
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '20' },
     'at-once': { type: 'string', default: '50' },
+    isolation: { type: 'string', default: 'best' },
     json: { type: 'boolean', default: false },
   },
 })
 const rounds = Number(values.rounds)
 const atOnce = Number(values['at-once'])
 
-const server = await startSandboxServer()
+const server = await startSandboxServer({ args: ['--isolation', values.isolation] })
 const create = () => Sandbox.create({ ...server.connection, timeoutMs: 600_000 })
 
 const milliseconds = async (task: () => Promise<unknown>): Promise<number> => {
@@ -45,22 +46,34 @@ function envdOf({ sandboxId }: Sandbox): number {
   return (JSON.parse(record) as { process: { pid: number } }).process.pid
 }
 
+const status = (pid: number | undefined, field: string): number[] =>
+  new RegExp(`^${field}:(.*)`, 'm')
+    .exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!
+    .trim()
+    .split('\t')
+    .map(Number)
+
 /** The very command that made a sandbox, with another program in place of envd. */
 function inIsolation(sandbox: Sandbox, program: string[]): () => Promise<number> {
   const envd = envdOf(sandbox)
-  const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${envd}/status`, 'utf8'))![1]!
+  const [parent] = status(envd, 'PPid')
   const made = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
-  const tool = made.slice(0, made.indexOf('--info-fd'))
-  const { uid, gid } = statSync(`/proc/${envd}`)
+  const tool = made.slice(0, made.lastIndexOf('--'))
+  const [[uid], [gid]] = [status(parent, 'Uid'), status(parent, 'Gid')]
   const user = process.getuid?.() === 0 ? { uid, gid } : {}
   return () => bare([...tool, '--', ...program], user)
 }
 
+// The tools insist on more descriptors than three.
+const nowhere = openSync('/dev/null', 'r+')
 // Nobody's start-up files are to be measured.
 const env = { PATH: process.env['PATH'], HOME: '/nonexistent' }
-const bare = ([command = '', ...args]: string[], user: { uid?: number; gid?: number } = {}) =>
+const bare = (
+  [command = '', ...args]: string[],
+  user: { uid?: number | undefined; gid?: number | undefined } = {},
+) =>
   milliseconds(async () => {
-    const child = spawn(command, args, { ...user, stdio: 'ignore', cwd: '/', env })
+    const child = spawn(command, args, { ...user, stdio: Array<number>(5).fill(nowhere), cwd: '/', env })
     const [code] = (await once(child, 'exit')) as [number]
     if (code !== 0) throw new Error(`${command} exited with ${code}`)
   })

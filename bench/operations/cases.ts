@@ -18,11 +18,15 @@ export interface Case {
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const tenTimes = (call: () => Promise<unknown>): Promise<unknown> =>
+  Promise.all(Array.from({ length: 10 }, call))
 const WAIT = 'until (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; do sleep 0.05; done'
 const PLOT = 'import matplotlib.pyplot as plt\nplt.plot([1, 2, 3]); plt.show()'
 
 /** All but `network.getMcp`, which needs a template that the local server doesn't have. */
-export function cases(world: World): Record<Exclude<SandboxOperationName, 'network.getMcp'>, Case> {
+export function cases(
+  world: World,
+): Record<Exclude<SandboxOperationName, 'network.getMcp'> | 'ten files.exists at once', Case> {
   const { session, sdk, repoUrl, token } = world
   const run =
     (line: (n: number) => string) =>
@@ -106,6 +110,10 @@ export function cases(world: World): Record<Exclude<SandboxOperationName, 'netwo
     'files.exists': {
       session: () => session.files.exists('/etc/passwd'),
       sdk: () => sdk.files.exists('/etc/passwd'),
+    },
+    'ten files.exists at once': {
+      session: () => tenTimes(() => session.files.exists('/etc/passwd')),
+      sdk: () => tenTimes(() => sdk.files.exists('/etc/passwd')),
     },
     'files.getInfo': {
       session: () => session.files.getInfo('/etc/passwd'),

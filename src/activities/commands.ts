@@ -23,8 +23,9 @@ export const commandOperations = {
     startDurably(use.deps, use.command({ script: cmd, cwd, ...line })),
 
   /** E2B's `commands.connect` and `wait`. A second run attaches again. @throws `TimedOut` where it still runs */
-  'commands.wait': async (use, { commandId, user, timeoutMs }) => {
-    const line = use.command({ script: `command ${commandId}`, cwd: '.', user, timeoutMs: 0 })
+  'commands.wait': async (use, { commandId, user, timeoutMs, live }) => {
+    const output = live ? commandId : undefined
+    const line = use.command({ script: `command ${commandId}`, cwd: '.', user, timeoutMs: 0, output })
     return outcome(await followCommand(use.deps, { ...line, mode: 'attach', commandId, waitMs: timeoutMs }))
   },
 

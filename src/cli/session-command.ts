@@ -1,5 +1,6 @@
 import type { Session } from '../client/session.ts'
 import type { CommandOutcome } from '../contract/operations/results.ts'
+import type { OutputChunk } from '../contract/output.ts'
 import { onInterrupt } from './abort.ts'
 import type { Globals } from './base-program.ts'
 import { programOf } from './context.ts'
@@ -11,8 +12,8 @@ import { print, printNote } from './terminal.ts'
 const WAIT_MS = 60_000
 
 /**
- * Waits for a command's end, prints its output on our stdout and stderr, and sets our exit code to its own. Ctrl-C ends the command; a
- * second one ends this program only.
+ * Waits for a command's end, prints its output on our stdout and stderr (as it comes, where this program knows the workers' blob store), and
+ * sets our exit code to its own. Ctrl-C ends the command; a second one ends this program only.
  *
  * @throws CliError `Interrupted` after the command was ended, and what it printed shown
  */
@@ -33,7 +34,10 @@ export async function waitForCommand(
     }
     if (interrupt.signal.aborted) kill()
     else interrupt.signal.addEventListener('abort', kill, { once: true })
-    showOutcome(globals, await untilEnded(session, commandId, user))
+    const shown = globals.json ? undefined : new LiveOutput(session, commandId)
+    const outcome = await untilEnded(session, commandId, { user, live: shown?.known ?? false })
+    await shown?.end()
+    showOutcome(globals, outcome, shown?.complete ?? false)
     if (interrupt.signal.aborted)
       throw new CliError('Interrupted', 'the command was ended', {
         remedy: 'nothing: the session is open, and its files are as the command left them',
@@ -53,25 +57,67 @@ export const killCommand = (
 async function untilEnded(
   session: Session,
   commandId: string,
-  user: string | undefined,
+  { user, live }: { user: string | undefined; live: boolean },
 ): Promise<CommandOutcome> {
   for (;;) {
     try {
-      return await session.commands.wait(commandId, { timeoutMs: WAIT_MS, ...(user && { user }) })
+      return await session.commands.wait(commandId, { timeoutMs: WAIT_MS, live, ...(user && { user }) })
     } catch (error) {
       if (reportError(error).type !== 'TimedOut') throw error
     }
   }
 }
 
-function showOutcome(globals: Globals, outcome: CommandOutcome): void {
+/** Prints what the command prints, as it comes, where this program knows the workers' blob store. */
+class LiveOutput {
+  readonly known: boolean
+  /** Whether all was printed; known after `end`. */
+  complete = false
+  readonly #ended = new AbortController()
+  readonly #showing: Promise<void>
+
+  constructor(session: Session, commandId: string) {
+    let chunks: AsyncGenerator<OutputChunk, void> | undefined
+    try {
+      chunks = session.commandOutput(commandId, this.#ended.signal)
+    } catch (error) {
+      if (reportError(error).type !== 'BlobStoreUnavailable') throw error
+    }
+    this.known = chunks !== undefined
+    this.#showing = chunks ? this.#show(chunks) : Promise.resolve()
+  }
+
+  /** Prints what is left. */
+  async end(): Promise<void> {
+    this.#ended.abort()
+    await this.#showing
+  }
+
+  async #show(chunks: AsyncGenerator<OutputChunk, void>): Promise<void> {
+    try {
+      for await (const { stream, text, missedBytes } of chunks) {
+        if (missedBytes > 0) printNote(`… (${missedBytes} bytes are not kept) …`)
+        process[stream].write(text)
+      }
+      this.complete = true
+    } catch (error) {
+      printNote(`the output can't be read as it comes: ${reportError(error).message}`)
+    }
+  }
+}
+
+function showOutcome(globals: Globals, outcome: CommandOutcome, shown: boolean): void {
   process.exitCode = outcome.exitCode
   if (globals.json) return print(JSON.stringify(outcome))
-  process.stdout.write(outcome.stdout)
-  process.stderr.write(outcome.stderr)
+  if (!shown) {
+    process.stdout.write(outcome.stdout)
+    process.stderr.write(outcome.stderr)
+    if (isCut(outcome))
+      printNote(
+        'the output is cut in the middle: with HOLDFAST_BLOB_STORE as the workers have it, it comes whole',
+      )
+  }
   if (outcome.timedOut) printNote('the command was ended: its time was over')
-  if (isCut(outcome))
-    printNote('the output is cut in the middle: to have it whole, send it to a file there and read that')
 }
 
 const isCut = ({ stdout, stdoutBytes, stderr, stderrBytes }: CommandOutcome): boolean =>

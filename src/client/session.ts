@@ -5,6 +5,7 @@ import { sandboxApi, type SandboxApi } from '../contract/operations/api.ts'
 import { OPERATION_INPUTS, type OperationInput } from '../contract/operations/inputs.ts'
 import type { OperationResults } from '../contract/operations/results.ts'
 import type { SandboxOperationName } from '../contract/operations/table.ts'
+import type { OutputChunk } from '../contract/output.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import type { SessionReference, SessionStatus } from '../contract/session.ts'
 import {
@@ -16,7 +17,7 @@ import {
   sessionQuery,
 } from '../contract/session-messages.ts'
 import { HoldfastError, typed } from './errors.ts'
-import type { Outputs } from './outputs.ts'
+import type { FollowOutput, Outputs } from './outputs.ts'
 
 /** For how long a request is sent again while Temporal can't be reached or the session begins its next run, in ms. */
 const PATIENCE_MS = 5 * 60_000
@@ -123,6 +124,20 @@ export class Session implements SandboxApi {
       end.abort()
       await showing.catch(() => undefined) // the result has head and tail of what could not be shown
     }
+  }
+
+  /**
+   * What a started command prints, for as long as somebody waits for it with `live`: from the workers' blob store.
+   *
+   * @param end tells that the command has ended
+   * @throws `BlobStoreUnavailable`, at once where this program doesn't know where it is
+   */
+  commandOutput(
+    commandId: string,
+    end: AbortSignal,
+    options: FollowOutput = {},
+  ): AsyncGenerator<OutputChunk, void> {
+    return this.#outputs.follow(this.id, commandId, end, options)
   }
 
   /** Pauses the sandbox when what runs has ended; the next use resumes it. Temporal update `pause`. */

@@ -11,7 +11,7 @@ export interface ServerConfig {
   /** Environments prepared for sandboxes, such as the code interpreter's. */
   templatesDir: string
   json: boolean
-  isolation: 'bubblewrap' | 'none'
+  isolation: 'best' | 'namespaces' | 'bubblewrap' | 'none'
   /** `host:port` pairs. */
   allowHostLoopback: string[]
   limits: Limits
@@ -43,8 +43,8 @@ export function readConfig(argv: string[]): ServerConfig {
     .option('--json', 'print one line of JSON when ready', false)
     .addOption(
       new Option('--isolation <kind>', 'how sandboxes are kept apart')
-        .choices(['bubblewrap', 'none'] as const)
-        .default('bubblewrap' as const),
+        .choices(['best', 'namespaces', 'bubblewrap', 'none'] as const)
+        .default('best' as const, 'namespaces where they can be had, else bubblewrap'),
     )
     .option(
       '--allow-host-loopback <host:port>',

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 import { readConfig, type ServerConfig } from './config.ts'
 import { apiKey, lockDataDir } from './data-dir.ts'
 import { ArmedFaults } from './faults/armed.ts'
@@ -9,6 +9,7 @@ import { provideInterpreter } from './interpreter/environment.ts'
 import { openLimiter } from './isolation/limits.ts'
 import { bubblewrap } from './isolation/bubblewrap.ts'
 import type { IsolationDriver } from './isolation/driver.ts'
+import { namespaces } from './isolation/namespaces.ts'
 import { noIsolation } from './isolation/none.ts'
 import { makeEtc, provideNode } from './isolation/rootfs.ts'
 import { bundleEnvd } from './program.ts'
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
   await layout.prepare()
   await lockDataDir(layout.dir)
   const [driver, envdScript, authority] = await Promise.all([
-    isolation(config, layout),
+    isolation(config, layout, log),
     bundleEnvd(layout.program),
     openAuthority(layout.authority, layout.trust),
   ])
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
     apiKey: key,
     isolation: driver.kind,
     limits: driver.limits,
+    root: driver.root,
   })
 
   // Sandboxes go on without a server; the next one takes them over. A second signal finds the default in place. A parent
@@ -76,7 +78,7 @@ async function main(): Promise<void> {
     })
 }
 
-async function isolation(config: ServerConfig, layout: Layout): Promise<IsolationDriver> {
+async function isolation(config: ServerConfig, layout: Layout, log: Logger): Promise<IsolationDriver> {
   const interpreter = await provideInterpreter(config.templatesDir, layout.program)
   if (config.isolation === 'none') {
     process.stderr.write(
@@ -85,19 +87,29 @@ async function isolation(config: ServerConfig, layout: Layout): Promise<Isolatio
     return noIsolation(config.path, process.execPath, layout.trust, interpreter)
   }
   const node = await provideNode(process.execPath, process.version, layout.program)
-  const driver = bubblewrap(layout, node, interpreter, openLimiter(config.limits))
+  const limiter = openLimiter(config.limits)
+  if (config.isolation === 'namespaces' || (config.isolation === 'best' && process.getuid?.() === 0))
+    try {
+      return await layout.trial((prepare) => namespaces(layout, node, interpreter, limiter, prepare))
+    } catch (error) {
+      const { message } = error as Error
+      if (config.isolation === 'namespaces')
+        throw new Error(`--isolation: namespaces can't be had: ${message}`, { cause: error })
+      log.warn({ reason: message }, 'sandboxes have no root: bubblewrap isolates them')
+    }
+  const driver = bubblewrap(layout, node, interpreter, limiter)
   await makeEtc(layout.etc)
   return driver
 }
 
 function announce(
   config: ServerConfig,
-  ready: Record<'apiUrl' | 'sandboxUrl' | 'apiKey' | 'isolation' | 'limits', string>,
+  ready: Record<'apiUrl' | 'sandboxUrl' | 'apiKey' | 'isolation' | 'limits', string> & { root: boolean },
 ): void {
   if (config.json) return void process.stdout.write(`${JSON.stringify(ready)}\n`)
   process.stdout.write(
     [
-      `sandbox server ready at ${ready.apiUrl} (isolation: ${ready.isolation}, limits: ${ready.limits})`,
+      `sandbox server ready at ${ready.apiUrl} (isolation: ${ready.isolation}, root: ${ready.root}, limits: ${ready.limits})`,
       `  export E2B_API_URL=${ready.apiUrl} E2B_SANDBOX_URL=${ready.sandboxUrl} E2B_API_KEY=${ready.apiKey}`,
       '',
     ].join('\n'),

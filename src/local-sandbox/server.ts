@@ -49,6 +49,7 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
   const health = () => ({
     isolation,
     limits,
+    root: registry.root,
     snapshots: 'disk',
     faults: faults && 'on',
     startedAhead: registry.startedAhead,

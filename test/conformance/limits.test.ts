@@ -16,10 +16,15 @@ const sizes = [
 
 let server: SandboxServer
 let byGroups: boolean
+let root: boolean
 beforeAll(async () => {
   server = await startSandboxServer({ args: sizes })
-  const health = (await (await fetch(`${server.apiUrl}/health`)).json()) as { limits: string }
+  const health = (await (await fetch(`${server.apiUrl}/health`)).json()) as {
+    limits: string
+    root: boolean
+  }
   byGroups = health.limits === 'cgroup'
+  root = health.root
 })
 afterAll(() => server.stop())
 
@@ -65,19 +70,23 @@ except BlockingIOError:
     pass
 print(started)`
 
-test('a fork bomb is held to its processes, and the server and other sandboxes go on', async ({ skip }) => {
-  skip(!byGroups, 'this machine gives no control groups to this user')
-  const [bomb, other] = await Promise.all([
-    Sandbox.create(server.connection),
-    Sandbox.create(server.connection),
-  ])
-  await bomb.files.write('bomb.py', FORK_BOMB)
-  const { stdout } = await bomb.commands.run('python3 bomb.py')
-  expect(Number(stdout)).toBeGreaterThan(10)
-  expect(Number(stdout)).toBeLessThan(100)
-  expect((await other.commands.run('echo fine')).stdout).toBe('fine\n')
-  expect(await bomb.kill()).toBe(true)
-})
+test.for(['user', 'root'])(
+  'a fork bomb of %s is held to its processes, and the server and other sandboxes go on',
+  async (user, { skip }) => {
+    skip(!byGroups, 'this machine gives no control groups to this user')
+    skip(user === 'root' && !root, 'this machine gives sandboxes no users of their own')
+    const [bomb, other] = await Promise.all([
+      Sandbox.create(server.connection),
+      Sandbox.create(server.connection),
+    ])
+    await bomb.files.write('bomb.py', FORK_BOMB)
+    const { stdout } = await bomb.commands.run('python3 /home/user/bomb.py', { user })
+    expect(Number(stdout)).toBeGreaterThan(10)
+    expect(Number(stdout)).toBeLessThan(100)
+    expect((await other.commands.run('echo fine')).stdout).toBe('fine\n')
+    expect(await bomb.kill()).toBe(true)
+  },
+)
 
 test('what a killed sandbox had of control groups is gone', async ({ skip }) => {
   skip(!byGroups, 'this machine gives no control groups to this user')

@@ -107,7 +107,7 @@ test('a server killed in the middle of creating leaves no process and no record'
   const server = await start()
   const creating = Promise.allSettled(Array.from({ length: 5 }, () => create(server)))
   await expect
-    .poll(() => readdirSync(join(server.dataDir, 'records')).length, { interval: 1 })
+    .poll(() => readdirSync(join(server.dataDir, 'records')).length, { interval: 1, timeout: 10_000 })
     .toBeGreaterThan(0)
   await server.kill()
   await creating
@@ -152,7 +152,7 @@ function processesOf(dataDir: string): string[] {
   const ids = readdirSync('/proc').flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-      return command.startsWith('bwrap')
+      return /^(bwrap|perl)\0/.test(command)
         ? [command.split(`${dataDir}/sandboxes/`)[1]?.split('/')[0] ?? '']
         : []
     } catch {

@@ -146,7 +146,9 @@ describe('snapshots', () => {
     const outcome = source.createSnapshot().catch(() => undefined)
     const folder = join(server.dataDir, 'templates')
     const copies = () => readdirSync(folder, { recursive: true }).map(String)
-    await expect.poll(() => copies().some((path) => path.endsWith('/home/d')), { interval: 1 }).toBe(true)
+    await expect
+      .poll(() => copies().some((path) => path.endsWith('/home/d')), { interval: 1, timeout: 10_000 })
+      .toBe(true)
     await server.kill()
     await outcome
     await server.restart()

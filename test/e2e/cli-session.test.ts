@@ -22,15 +22,16 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const start = (...args: string[]): Program =>
-  startProgram([
-    'session',
-    '--address',
-    inject('temporalAddress'),
-    '--task-queue',
-    holdfast.taskQueue,
-    ...args,
-  ])
+const words = (...args: string[]): string[] => [
+  'session',
+  '--address',
+  inject('temporalAddress'),
+  '--task-queue',
+  holdfast.taskQueue,
+  ...args,
+]
+
+const start = (...args: string[]): Program => startProgram(words(...args))
 
 const run = (...args: string[]): Promise<Ended> => start(...args).ended
 
@@ -40,7 +41,7 @@ const json = async <T = Record<string, unknown>>(...args: string[]): Promise<T> 
   return JSON.parse(stdout) as T
 }
 
-describe.concurrent('a session by the command line', () => {
+describe.concurrent('a session by the command line', { timeout: 120_000 }, () => {
   test('is opened, listed, paused, forked and closed', async () => {
     const id = `cli-${randomUUID()}`
     const opened = await run('open', id, '--env', 'GREETING=hello', '--idle-timeout', '1h')
@@ -97,7 +98,21 @@ describe.concurrent('a session by the command line', () => {
     const { code, stdout, stderr } = await run('run', shared.id, '--timeout', '1s', 'seq 1 20000; sleep 100')
     expect(code, stderr).toBe(124)
     expect(stdout).toMatch(/^1\n2\n[^]*bytes in all[^]*\n20000\n$/)
-    expect(stderr).toMatch(/time was over[^]*the output is cut/)
+    expect(stderr).toMatch(/the output is cut[^]*time was over/)
+  })
+
+  test('with the blob store of the workers, run prints all as it comes, on the right stream', async () => {
+    const go = `go-${randomUUID()}`
+    const line = `seq 1 20000; until [ -e ${go} ]; do sleep 0.05; done; echo err >&2; echo end`
+    const program = startProgram([...words('run'), shared.id, line], {
+      HOLDFAST_BLOB_STORE: holdfast.blobStore,
+    })
+    await program.until('stdout', /^20000$/m)
+    await shared.files.write(go, '')
+    const { code, stdout, stderr } = await program.ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'err\n' })
+    const lines = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`)
+    expect(stdout === `${lines.join('')}end\n`).toBe(true)
   })
 
   test('Ctrl-C ends the command, and run with 130 after what it printed', async () => {

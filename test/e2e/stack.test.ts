@@ -124,7 +124,9 @@ test(
         up.until('stderr', /^the worker runs again \(process (\d+)\)$/m),
         up.until('stderr', /^the local sandbox server runs again \(process (\d+)\)$/m),
       ])
-      expect((await fetch(`${up.ready.sandboxes.apiUrl}/health`)).ok).toBe(true)
+      // Both are where they were: workers know the one by its port, Prometheus the other.
+      for (const url of [`${up.ready.sandboxes.apiUrl}/health`, up.ready.worker.metricsUrl])
+        expect((await fetch(url)).ok).toBe(true)
       await approveAndCheck(job)
 
       up.send('SIGTERM')

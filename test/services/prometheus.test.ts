@@ -20,7 +20,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-prometheus-'))
   const config = {
     global: { scrape_interval: '1s' },
-    scrape_configs: [{ job_name: 'holdfast', static_configs: [{ targets: [`127.0.0.1:${world.port}`] }] }],
+    scrape_configs: [
+      { job_name: 'holdfast', static_configs: [{ targets: [new URL(world.metricsUrl).host] }] },
+    ],
   }
   // YAML holds all of JSON.
   await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config))

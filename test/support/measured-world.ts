@@ -1,11 +1,24 @@
+import type { ChildProcess } from 'node:child_process'
 import { freePort } from '../../src/runtime/temporal/ports.ts'
 import { eventOf, type Holdfast, startHoldfast } from './holdfast.ts'
 
-/** A worker that has done, once each, what its metrics tell of: a job, a review, a lost sandbox, a reaper's round. */
-export async function measuredWorld(): Promise<{ holdfast: Holdfast; port: number }> {
+export interface MeasuredWorld {
+  holdfast: Holdfast
+  worker: ChildProcess
+  metricsUrl: string
+  /** The job that was done. */
+  jobId: string
+}
+
+/**
+ * A worker that has done, once each, what its metrics tell of: a job, a review, a lost sandbox, a reaper's round.
+ *
+ * @param log a file descriptor for the worker's log
+ */
+export async function measuredWorld(env: NodeJS.ProcessEnv = {}, log?: number): Promise<MeasuredWorld> {
   const holdfast = await startHoldfast()
   const port = await freePort()
-  await holdfast.startWorker({ HOLDFAST_METRICS_PORT: String(port) })
+  const worker = await holdfast.startWorker({ ...env, HOLDFAST_METRICS_PORT: String(port) }, log)
   const job = await holdfast.jobs.submit(
     await holdfast.spec({ review: { required: true }, steps: [{ write: 'made', content: 'x' }] }),
   )
@@ -14,5 +27,5 @@ export async function measuredWorld(): Promise<{ holdfast: Holdfast; port: numbe
   await job.approve({ by: 'the test' })
   await job.result()
   await holdfast.jobs.sandboxes({ reap: true })
-  return { holdfast, port }
+  return { holdfast, worker, metricsUrl: `http://127.0.0.1:${port}/metrics`, jobId: job.id }
 }

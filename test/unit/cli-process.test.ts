@@ -165,7 +165,7 @@ describe.concurrent('no server', () => {
     const { exitCode, stderr, durationMs } = await holdfast([...args, '--address', closedAddress])
     expect(exitCode).toBe(5)
     expect(stderr).toContain(`no Temporal server answers at ${closedAddress}`)
-    expect(durationMs).toBeLessThan(9_000)
+    expect(durationMs).toBeLessThan(30_000)
   })
 
   test('with --json the error is an object', async () => {

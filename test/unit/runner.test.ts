@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CANNOT_START, cancelCommand } from '../../src/activities/lib/runner.ts'
+import { CANNOT_START, cancelCommand, listCommand } from '../../src/activities/lib/runner.ts'
 import type { Trailer } from '../../src/activities/lib/trailer.ts'
 import { type Attachment, attach } from '../support/runner.ts'
 
@@ -87,6 +87,25 @@ test('at its timeout a command and its children are ended, with 124 and the outp
   expect(isRunning(child)).toBe(false)
 })
 
+test('only commands that run are listed, with their command line', async () => {
+  const own = join(home, 'listing')
+  const ended = attach(own, { commandId: id(), cwd: home, script: 'true' })
+  await exited(ended)
+  const commandId = id()
+  const script = `echo begun; until [ -e "${home}/${commandId}.go" ]; do sleep 0.02; done`
+  const running = attach(own, { commandId, cwd: home, script })
+  await running.until('begun')
+  const list = (): string => execFileSync('bash', ['-c', listCommand(own)], { encoding: 'utf8' })
+  // It may print before the supervisor has noted its group.
+  await expect.poll(list, { timeout: 10_000 }).not.toBe('')
+  const [listed, pid, line = '', ...more] = list().trim().split(/\s/)
+  expect([listed, Number(pid) > 1, more]).toEqual([commandId, true, []])
+  expect(Buffer.from(line, 'base64').toString()).toContain(script)
+  await writeFile(`${home}/${commandId}.go`, '')
+  await exited(running)
+  expect(list()).toBe('')
+})
+
 test('a cancelled command that ignores SIGTERM is killed after the grace, and says so by its exit code', async () => {
   const commandId = id()
   const attachment = attach(home, {
@@ -115,6 +134,7 @@ test('a supervisor that died without a record makes the outcome unknown, and not
   const script = `echo x >>"${home}/${commandId}.count"; echo up; sleep 60`
   const attachment = attach(home, { commandId, script })
   await attachment.until('up')
+  await expect.poll(() => existsSync(`${home}/commands/${commandId}/child`), { timeout: 10_000 }).toBe(true)
   const [supervisor] = (await readFile(`${home}/commands/${commandId}/pid`, 'utf8')).split(' ')
   const command = (await readFile(`${home}/commands/${commandId}/child`, 'utf8')).trim()
   process.kill(Number(supervisor), 'SIGKILL')

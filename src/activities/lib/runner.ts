@@ -150,7 +150,8 @@ exit 0
 const LIST = `
 ${START_TIME}
 for d in "$1"/commands/*/; do
-  d=\${d%/}; p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null
+  d=\${d%/}; [ ! -e "$d/exit" ] || continue
+  p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null
   [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ] && read -r c 2>/dev/null <"$d/child" || continue
   [ -r "/proc/$c/cmdline" ] && echo "\${d##*/} $c $(tr '\\0' ' ' <"/proc/$c/cmdline" | head -c 1000 | base64 -w 0)"
 done

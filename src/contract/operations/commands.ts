@@ -49,7 +49,11 @@ export const commandInputs = {
       .default(0)
       .describe('Then it is ended, with exit code 124; 0 for never'),
   }),
-  'commands.wait': z.strictObject({ ...started, timeoutMs: z.int().min(1).max(DAY).default(60_000) }),
+  'commands.wait': z.strictObject({
+    ...started,
+    timeoutMs: z.int().min(1).max(DAY).default(60_000),
+    live,
+  }),
   'commands.list': z.strictObject({ user: user.optional() }),
   'commands.kill': z.strictObject({
     ...started,

@@ -14,8 +14,11 @@ export interface EnvdConfig {
   egressPort: number
   /** A folder of envd's own for short-lived files. */
   runDir: string
+  /** Who commands run as that name nobody. */
   user: string
   home: string
+  /** Whether envd is root, so that commands and files can be any user's. */
+  root: boolean
   path: string
   /** Where commands run that name no folder; the home where undefined. */
   workdir?: string | undefined

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Code, ConnectError } from '@connectrpc/connect'
+import { findAccount, type Account } from './account.ts'
 import type { EnvdConfig } from './config.ts'
 
 /** Base environment of every command; create's variables and the call's own come on top of it. */
@@ -19,28 +20,31 @@ export function baseEnvironment(config: EnvdConfig, proxyUrl: string): Record<st
   }
 }
 
-/** Why the given user can't be had, or undefined where it is the sandbox's own (or none was named). */
-export function refuseUser(config: EnvdConfig, name: string | undefined): string | undefined {
-  if (!name || name === config.user) return undefined
-  if (name === 'root')
-    return `user 'root' isn't available: this sandbox has a single user; use '${config.user}', or an image with the tools already installed`
-  return `error looking up user '${name}': user: unknown user ${name}`
+/** The environment of an account's commands: the base one, with the account's own words for itself. */
+export function environmentOf(
+  { name, home }: Account,
+  environment: Record<string, string>,
+  { user, envs }: EnvdConfig,
+): Record<string, string> {
+  return name === user ? environment : { ...environment, HOME: home, USER: name, LOGNAME: name, ...envs }
 }
 
-/** The user of an RPC's `Authorization: Basic base64("<user>:")` must be one there is. Throws `unauthenticated`. */
-export function checkUser(config: EnvdConfig, headers: Headers): void {
+/** The account that an RPC's `Authorization: Basic base64("<user>:")` names. Throws `unauthenticated`. */
+export async function accountOf(config: EnvdConfig, headers: Headers): Promise<Account> {
   const encoded = /^Basic (\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
   const name = encoded ? Buffer.from(encoded, 'base64').toString().split(':')[0] : undefined
-  const refusal = refuseUser(config, name)
-  if (refusal) throw new ConnectError(refusal, Code.Unauthenticated)
+  return findAccount(config, name).catch((error: Error) => {
+    throw new ConnectError(error.message, Code.Unauthenticated)
+  })
 }
 
 /** Absolute paths as they are, `~` and relative ones from the home. Throws a plain Error for what no path can be. */
-export function resolvePath(config: EnvdConfig, path: string): string {
+export function resolvePath({ workdir }: EnvdConfig, { home }: Account, path: string): string {
   if (path.includes('\0')) throw new Error('path: has a NUL character')
-  if (path === '' && config.workdir) return resolvePath(config, config.workdir)
-  if (path === '' || path === '~') return config.home
-  if (path.startsWith('~/')) return join(config.home, path.slice(2))
-  if (path.startsWith('~')) throw new Error(`path '${path}': only ~/ is expanded; write the absolute path`)
-  return join(path.startsWith('/') ? '/' : config.home, path).replace(/(.)\/$/, '$1')
+  const wanted = path || workdir || '~'
+  if (wanted === '~') return home
+  if (wanted.startsWith('~/')) return join(home, wanted.slice(2))
+  if (wanted.startsWith('~'))
+    throw new Error(`path '${wanted}': only ~/ is expanded; write the absolute path`)
+  return join(wanted.startsWith('/') ? '/' : home, wanted).replace(/(.)\/$/, '$1')
 }

@@ -4,9 +4,10 @@ import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { Filesystem } from '../gen/filesystem_pb.js'
 import { Process } from '../gen/process_pb.js'
 import { readConfig, type EnvdConfig } from './config.ts'
-import { baseEnvironment, refuseUser, resolvePath } from './context.ts'
+import { findAccount } from './account.ts'
+import { baseEnvironment, resolvePath } from './context.ts'
 import { startEgressRelay } from './egress-relay.ts'
-import { compose } from './files/compose.ts'
+import { compose, type FilePlace } from './files/compose.ts'
 import { download } from './files/download.ts'
 import { HttpError, sendError, sendJson } from '../http.ts'
 import { Interpreter, interpreterTemplate } from '../interpreter/inside.ts'
@@ -49,7 +50,8 @@ async function main(): Promise<void> {
     ...protocols,
   })
   const server = createServer({ keepAliveTimeout: 640_000, requestTimeout: 0, headersTimeout: 0 }, rpc)
-  const interpreter = new Interpreter(config.interpreter, config.home, environment)
+  const own = await findAccount(config, undefined)
+  const interpreter = new Interpreter(config.interpreter, own, environment)
   serveUserPorts(server, interpreter.serve)
   if (config.envs['E2B_TEMPLATE_ID'] === interpreterTemplate) interpreter.prestart()
   server.listen(config.socket, () => {
@@ -74,14 +76,17 @@ async function plainHttp(
         return sendJson(response, 200, environment)
       case 'GET /metrics':
         return sendJson(response, 200, await measure())
-      case 'GET /files':
-        return await download(filePath(config, url, url.searchParams.get('path') ?? ''), request, response)
+      case 'GET /files': {
+        const { resolve } = await place(config, url.searchParams.get('username'))
+        return await download(resolve(url.searchParams.get('path') ?? ''), request, response)
+      }
       case 'POST /files': {
         const path = url.searchParams.get('path') || undefined
-        return sendJson(response, 200, await upload(path, (name) => filePath(config, url, name), request))
+        const { account, resolve } = await place(config, url.searchParams.get('username'))
+        return sendJson(response, 200, await upload(path, resolve, account, request))
       }
       case 'POST /files/compose':
-        return sendJson(response, 200, await compose((path, user) => absolute(config, path, user), request))
+        return sendJson(response, 200, await compose((username) => place(config, username), request))
       default:
         throw new HttpError(404, `${request.method} ${url.pathname} does not exist`)
     }
@@ -90,18 +95,19 @@ async function plainHttp(
   }
 }
 
-function filePath(config: EnvdConfig, url: URL, path: string): string {
-  return absolute(config, path, url.searchParams.get('username') ?? undefined)
-}
-
-function absolute(config: EnvdConfig, path: string, username: string | undefined): string {
-  const refusal = refuseUser(config, username)
-  if (refusal) throw new HttpError(401, refusal)
-  try {
-    return resolvePath(config, path)
-  } catch (error) {
-    throw new HttpError(400, (error as Error).message)
+/** Whose files a request is about, and where its paths lead. Throws HttpError 401, and 400 for a path. */
+async function place(config: EnvdConfig, username: string | null | undefined): Promise<FilePlace> {
+  const account = await findAccount(config, username ?? undefined).catch((error: Error) => {
+    throw new HttpError(401, error.message)
+  })
+  const resolve = (path: string) => {
+    try {
+      return resolvePath(config, account, path)
+    } catch (error) {
+      throw new HttpError(400, (error as Error).message)
+    }
   }
+  return { account, resolve }
 }
 
 void main()

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import type { Ids } from './account.ts'
 import { startAwakeTimer } from './awake-timer.ts'
 import { EventQueue } from './event-queue.ts'
 import { describeEnd, type ProcessEnd } from './process-end.ts'
@@ -16,6 +17,8 @@ export interface ProcessSpec {
   /** The whole environment. */
   env: Record<string, string>
   cwd: string
+  /** Who it runs as; envd's own user where undefined. */
+  ids: Ids | undefined
   tag: string | undefined
   /** Whether stdin is a pipe; otherwise it is `/dev/null`. */
   stdin: boolean
@@ -103,12 +106,13 @@ export class ManagedProcess {
     runDir: string,
     ended: (process: ManagedProcess) => void,
   ): Promise<ManagedProcess> {
-    const pty = openPty(size, runDir)
+    const pty = openPty(size, runDir, spec.ids)
+    const { cwd, env, ids } = spec
     try {
       const { theirs } = pty
       // setsid makes it the terminal's session, which job control needs, and becomes the program itself.
       const args = ['--ctty', spec.cmd, ...spec.args]
-      const child = spawn('setsid', args, { cwd: spec.cwd, env: spec.env, stdio: [theirs, theirs, theirs] })
+      const child = spawn('setsid', args, { cwd, env, ...ids, stdio: [theirs, theirs, theirs] })
       if (child.pid === undefined) throw (await once(child, 'error'))[0]
       return new ManagedProcess(spec, child, pty.ours, [pty.ours], pty, ended)
     } catch (error) {
@@ -193,7 +197,7 @@ export class ManagedProcess {
 
 /** A program that isn't there is started through a shell, which reports it and exits with 127. */
 async function spawned(spec: ProcessSpec, stdio: (number | 'ignore')[]): Promise<ChildProcess> {
-  const options = { cwd: spec.cwd, env: spec.env, stdio, detached: true } as const
+  const options = { cwd: spec.cwd, env: spec.env, ...spec.ids, stdio, detached: true } as const
   const start = async (cmd: string, args: string[]) => {
     // A session of its own: `kill 0` in a command must not reach envd.
     const child = spawn(cmd, args, { ...options, stdio: [...stdio] })

@@ -1,5 +1,6 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fchownSync, openSync, readSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
+import type { Ids } from './account.ts'
 import nativeBytes from 'holdfast:pty.node'
 import { loadNative } from './native.ts'
 
@@ -25,12 +26,13 @@ export interface Pty {
 
 let native: Native | undefined
 
-/** Opens a pseudo-terminal. `runDir` takes the native part. Throws where this machine has none. */
-export function openPty({ cols, rows }: PtySize, runDir: string): Pty {
+/** Opens a pseudo-terminal, the owner's where named. `runDir` takes the native part. Throws where this machine has none. */
+export function openPty({ cols, rows }: PtySize, runDir: string, owner: Ids | undefined): Pty {
   const library = (native ??= loadNative('pty', nativeBytes, runDir) as Native)
   const { master, slave, pty } = library.open(cols, rows)
   // The library's is non-blocking, which shells take for the end of their input.
   const theirs = openSync(pty, constants.O_RDWR | constants.O_NOCTTY)
+  if (owner) fchownSync(theirs, owner.uid, owner.gid)
   closeSync(slave)
   const ours = new ReadStream(master)
   // Were it closed before, the hang-up would come first: Node takes that for the end, with output still unread.

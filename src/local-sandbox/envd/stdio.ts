@@ -17,6 +17,7 @@ export interface Pipe {
 /**
  * Real pipes for a child's stdio. Node's own are sockets, and a program that opens `/dev/stdout`, `/dev/stderr` or
  * `/dev/stdin` gets ENXIO from those. Node can't call pipe(2), so these are named pipes whose name is gone at once.
+ * Whoever a child runs as may open its own again; nobody else can, without a name.
  */
 export class Pipes {
   readonly dir: string
@@ -56,7 +57,7 @@ export class Pipes {
 
   #refill(): void {
     const paths = Array.from({ length: batch }, () => join(this.dir, `pipe-${randomUUID()}`))
-    const made = spawnSync('mkfifo', ['-m', '600', ...paths], { encoding: 'utf8' })
+    const made = spawnSync('mkfifo', ['-m', '666', ...paths], { encoding: 'utf8' })
     if (made.status !== 0)
       throw new Error(`mkfifo failed in ${this.dir}: ${made.stderr ?? made.error?.message}`)
     this.#spare = paths

@@ -105,6 +105,6 @@ export function interpreterPaths(
   return {
     python: join(environment, 'bin/python'),
     script: join(program, 'main.py'),
-    socket: join(runDir, 'code.sock'),
+    socket: join(runDir, 'code/code.sock'),
   }
 }

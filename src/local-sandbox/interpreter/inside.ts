@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { chownSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { dirname } from 'node:path'
+import type { Account } from '../envd/account.ts'
 import { join } from '../envd/port-relay.ts'
 
 /** E2B's port for the code interpreter. */
@@ -17,13 +19,13 @@ export type InterpreterPaths = { python: string; script: string; socket: string 
 /** The code interpreter of this sandbox, in envd: started at the first connection. */
 export class Interpreter {
   #paths: InterpreterPaths
-  #home: string
+  #account: Account
   #environment: Record<string, string>
   #started: Promise<void> | undefined
 
-  constructor(paths: InterpreterPaths, home: string, environment: Record<string, string>) {
+  constructor(paths: InterpreterPaths, account: Account, environment: Record<string, string>) {
     this.#paths = paths
-    this.#home = home
+    this.#account = account
     this.#environment = environment
   }
 
@@ -60,10 +62,14 @@ export class Interpreter {
   }
 
   async #launch({ python, script, socket }: Exclude<InterpreterPaths, { missing: string }>): Promise<void> {
-    rmSync(socket, { force: true })
+    const { home, ids } = this.#account
+    rmSync(dirname(socket), { force: true, recursive: true })
+    mkdirSync(dirname(socket), { mode: 0o700 })
+    if (ids) chownSync(dirname(socket), ids.uid, ids.gid)
     // Deaf to the user's PYTHON… variables, which are for the user's own programs.
-    const child = spawn(python, ['-E', '-s', '-B', script, socket, this.#home], {
-      cwd: this.#home,
+    const child = spawn(python, ['-E', '-s', '-B', script, socket, home], {
+      cwd: home,
+      ...ids,
       env: this.#environment,
       // Errors go to envd's log.
       stdio: ['ignore', 'pipe', 'inherit'],

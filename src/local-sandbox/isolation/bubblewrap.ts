@@ -1,31 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, lstatSync, readlinkSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { interpreterPaths, type FindInterpreter, type InterpreterFiles } from '../interpreter/environment.ts'
-import type { InnerPaths, IsolationDriver, StartSpec } from './driver.ts'
+import type { IsolationDriver, StartSpec } from './driver.ts'
+import { envdScript, home, inner, interpreterEnvironment, interpreterProgram, nodeFolder } from './inner.ts'
 import { launch, toolPath } from './launch.ts'
 import type { Limiter } from './limits.ts'
-import { descendants, handleOf, isAlive, signal, untilGone } from './processes.ts'
-import { hostFiles } from './rootfs.ts'
-
-const user = 'user'
-const home = '/home/user'
-const envdScript = '/opt/holdfast/envd.cjs'
-const interpreterEnvironment = '/opt/holdfast/python'
-const interpreterProgram = '/opt/holdfast/interpreter'
-
-// What envd is told; `egressPort` is next to E2B's own ports, where nothing of the user's is expected.
-const inner: Omit<InnerPaths, 'interpreter'> = {
-  socket: '/run/holdfast/envd/envd.sock',
-  egressSocket: '/run/holdfast/egress/egress.sock',
-  egressPort: 49_982,
-  runDir: '/run/holdfast/envd',
-  user,
-  home,
-  trust: '/opt/holdfast/trust',
-  path: '/opt/holdfast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-}
+import { firstProcess, pidNamespace } from './pid-namespace.ts'
+import { besideUsr, hostFiles } from './rootfs.ts'
 
 /**
  * Each sandbox in namespaces of its own (user, pid, network, mount, ipc, uts, cgroup), with the host's /usr read-only.
@@ -42,33 +23,26 @@ export function bubblewrap(
   return {
     kind: 'bubblewrap',
     limits: limiter.kind,
+    root: false,
+    owners: (ids) => ({ root: ids, user: ids }),
 
     async start(spec) {
       const files = interpreter()
       const command = [
         ...limiter.prefix(spec.sandboxId),
-        ...dropPrivileges(spec.uid, limiter.processes),
+        ...dropPrivileges(spec.ids, limiter.processes),
         ...bwrapCommand(spec, { etc, trust }, node, files, version),
       ]
       const { waiting, configure } = launch(command, spec.folders, {
         ...inner,
+        root: false,
         interpreter: interpreterPaths(files, interpreterEnvironment, interpreterProgram, inner.runDir),
       })
       await waiting
-      const { 'child-pid': pid } = JSON.parse(await readFile(spec.folders.info, 'utf8')) as {
-        'child-pid': number
-      }
-      return { handle: handleOf(pid), configure }
+      return { handle: await firstProcess(spec.folders), configure }
     },
 
-    processes: (_sandboxId, handle) => (isAlive(handle) ? descendants(handle.pid) : []),
-
-    // The child is process 1 of the pid namespace: the kernel kills all others before it lets it go.
-    async kill(sandboxId, handle) {
-      if (handle && isAlive(handle)) signal(handle.pid, 'SIGKILL')
-      if (handle) await untilGone(handle)
-      await limiter.release(sandboxId)
-    },
+    ...pidNamespace(limiter),
   }
 }
 
@@ -94,7 +68,7 @@ function bwrapCommand(
     ['--ro-bind', folders.egress, dirname(inner.egressSocket)],
     [...dir('/opt'), ...dir('/opt/holdfast'), '--ro-bind', script, envdScript],
     ['--ro-bind', trust, inner.trust],
-    node.folder === undefined ? [] : ['--ro-bind', node.folder, '/opt/holdfast/node'],
+    node.folder === undefined ? [] : ['--ro-bind', node.folder, nodeFolder],
     node.folder === undefined ? [] : ['--symlink', 'node/bin', '/opt/holdfast/bin'],
     files.environment === undefined ? [] : ['--ro-bind', files.environment, interpreterEnvironment],
     ['--ro-bind', files.program, interpreterProgram],
@@ -103,13 +77,12 @@ function bwrapCommand(
   ].flat()
 }
 
-/** /usr and the folders beside it, as the host has them: links into /usr on merged systems, else folders. */
+/** /usr and the folders beside it, as the host has them. */
 function systemFolders(): string[] {
-  const beside = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].filter((path) => existsSync(path))
-  const mounts = beside.map((path) =>
-    lstatSync(path).isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : ['--ro-bind', path, path],
+  const beside = besideUsr().map(({ path, link }) =>
+    link === undefined ? ['--ro-bind', path, path] : ['--symlink', link, path],
   )
-  return [['--ro-bind', '/usr', '/usr'], ...mounts].flat()
+  return [['--ro-bind', '/usr', '/usr'], ...beside].flat()
 }
 
 /** As root, bwrap would keep root's capabilities and read what root reads: be nobody before it starts. */

@@ -8,6 +8,10 @@ export interface SandboxFolders {
   home: string
   tmp: string
   varTmp: string
+  /** What was changed in the system's own folders, where that can be. */
+  system: string
+  /** Scratch space of the mounts that keep `system`. */
+  work: string
   /** envd's own: its socket and short-lived files. */
   run: string
   /** Holds the egress proxy's socket; the sandbox can't write here. */
@@ -23,8 +27,8 @@ export interface SandboxFolders {
 export interface StartSpec {
   sandboxId: string
   folders: SandboxFolders
-  /** Host uid and gid that the sandbox runs under; undefined where the server isn't root. */
-  uid: number | undefined
+  /** Host uid and gid that the sandbox runs under, the first one where it has several; undefined where the server isn't root. */
+  ids: number | undefined
   /** envd's bundle. */
   envdScript: string
 }
@@ -39,15 +43,25 @@ export interface Started {
 
 /** The isolation of sandboxes. */
 export interface IsolationDriver {
-  readonly kind: 'bubblewrap' | 'none'
+  readonly kind: 'namespaces' | 'bubblewrap' | 'none'
   /** What holds a sandbox to its limits. */
   readonly limits: 'cgroup' | 'rlimit' | 'none'
+  /** Whether there is a root in sandboxes, who can change all of what they see as their system. */
+  readonly root: boolean
+  /** Host ids of a sandbox's files on the disk, by the sandbox's own ids; undefined for the server's own. */
+  owners(ids: number | undefined): Owners
   /** Starts the processes, which outlive this server. */
   start(spec: StartSpec): Promise<Started>
   /** Live processes of the sandbox as host pids, parents first. */
   processes(sandboxId: string, handle: ProcessHandle): LiveProcess[]
   /** Ends all processes of the sandbox, and clears up after it; resolves once they have gone. Without a handle none is left. */
   kill(sandboxId: string, handle: ProcessHandle | undefined): Promise<void>
+}
+
+/** Whose the files of a sandbox are on the host's disk. */
+export interface Owners {
+  root: number | undefined
+  user: number | undefined
 }
 
 /** What a driver tells envd of the sandbox it is in. */

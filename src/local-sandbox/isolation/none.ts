@@ -26,6 +26,8 @@ export function noIsolation(
   return {
     kind: 'none',
     limits: 'none',
+    root: false,
+    owners: () => ({ root: undefined, user: undefined }),
 
     async start({ folders, envdScript }) {
       const files = interpreter()
@@ -35,6 +37,7 @@ export function noIsolation(
         egressPort: 0,
         runDir: folders.run,
         user: 'user',
+        root: false,
         home: folders.home,
         path,
         trust,

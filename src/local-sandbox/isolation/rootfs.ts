@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs'
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
@@ -12,6 +12,14 @@ export function hostFiles(): string[] {
     '/etc/localtime',
     '/etc/mime.types',
   ].filter(existsSync)
+}
+
+/** The folders beside /usr, which on merged systems are links into it. */
+export function besideUsr(): { path: string; link: string | undefined }[] {
+  return ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].filter(existsSync).map((path) => ({
+    path,
+    link: lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined,
+  }))
 }
 
 /** Makes a sandbox's /etc in `folder`, with places to mount `hostFiles` on. Profiles are empty: each command is a login. */

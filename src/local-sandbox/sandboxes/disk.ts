@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import type { SandboxFolders } from '../isolation/driver.ts'
+import type { Owners, SandboxFolders } from '../isolation/driver.ts'
 
 // What of a sandbox is its disk; the rest of its folders is the server's.
-const parts = ['home', 'tmp', 'varTmp'] as const
+const parts = ['home', 'tmp', 'varTmp', 'system'] as const
 
 /** Copies the disk of a sandbox, whose processes stand still, to a new folder. */
 export async function saveDisk(folders: SandboxFolders, to: string): Promise<void> {
@@ -12,16 +13,22 @@ export async function saveDisk(folders: SandboxFolders, to: string): Promise<voi
   await Promise.all(parts.map((part) => copyFolder(folders[part], join(to, part))))
 }
 
-/** Gives a sandbox that hasn't started yet a copy of a saved disk; all of it belongs to `uid` then. */
-export async function loadDisk(
-  from: string,
-  folders: SandboxFolders,
-  uid: number | undefined,
-): Promise<void> {
+/** Gives a sandbox that hasn't started yet a copy of a saved disk; see `giveDisk`. */
+export async function loadDisk(from: string, folders: SandboxFolders, owners: Owners): Promise<void> {
   await mkdir(folders.root, { recursive: true, mode: 0o700 })
-  await Promise.all(parts.map((part) => copyFolder(join(from, part), folders[part])))
-  const own = parts.map((part) => folders[part])
-  if (uid !== undefined) await execa('chown', ['-hR', `${uid}:${uid}`, '--', ...own])
+  // Disks of earlier versions have no system part.
+  const there = parts.filter((part) => existsSync(join(from, part)))
+  await Promise.all(there.map((part) => copyFolder(join(from, part), folders[part])))
+  await giveDisk(folders, owners)
+}
+
+/**
+ * Makes a disk its owners', where it is of a sandbox that had other ones. Where those had several users, and these are
+ * one, or the other way round, all of the home and the temporary folders is the one user's then.
+ */
+export async function giveDisk({ home, tmp, varTmp }: SandboxFolders, { user }: Owners): Promise<void> {
+  if (user === undefined || !existsSync(home) || (await stat(home)).uid === user) return
+  await execa('chown', ['-hR', `${user}:${user}`, '--', home, tmp, varTmp])
 }
 
 /**

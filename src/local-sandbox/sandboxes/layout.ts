@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
-import type { SandboxFolders } from '../isolation/driver.ts'
+import type { Owners, SandboxFolders } from '../isolation/driver.ts'
 
 // The kernel's limit for the path of a unix socket is 107 bytes; this is what the longest of ours adds.
 const longestSocket = '/sandboxes/i0123456789012345678/egress/egress.sock'.length
@@ -17,6 +17,10 @@ export class Layout {
   readonly templates: string
   readonly authority: string
   readonly trust: string
+  /** Closed to all but root: the lowest layers of sandboxes' file systems. */
+  readonly system: string
+  /** Always empty: a place to mount on. */
+  readonly staging: string
   #sandboxes: string
   #trash: string
 
@@ -29,6 +33,8 @@ export class Layout {
     this.templates = join(dir, 'templates')
     this.authority = join(dir, 'authority')
     this.trust = join(dir, 'program/trust')
+    this.system = join(dir, 'system')
+    this.staging = join(dir, 'staging')
     this.#sandboxes = join(dir, 'sandboxes')
     this.#trash = join(dir, 'trash')
   }
@@ -43,7 +49,7 @@ export class Layout {
     await this.#checkReachable()
     // Sandboxes' own users must get to their folders, and see nothing on the way.
     await chmod(this.dir, 0o711)
-    for (const folder of [this.records, this.sockets, this.#trash])
+    for (const folder of [this.records, this.sockets, this.system, this.staging, this.#trash])
       await mkdir(folder, { recursive: true, mode: 0o700 })
     for (const folder of [this.#sandboxes, this.program])
       await mkdir(folder, { recursive: true, mode: 0o711 })
@@ -70,6 +76,8 @@ export class Layout {
       home,
       tmp,
       varTmp,
+      system: join(root, 'system'),
+      work: join(root, 'work'),
       run,
       egress,
       bootId: join(root, 'boot-id'),
@@ -84,29 +92,44 @@ export class Layout {
     return join(this.sockets, sandboxId)
   }
 
-  async makeFolders(sandboxId: string, uid: number | undefined): Promise<SandboxFolders> {
+  async makeFolders(sandboxId: string, { root, user }: Owners): Promise<SandboxFolders> {
     const folders = this.folders(sandboxId)
     await mkdir(folders.root, { recursive: true, mode: 0o710 })
-    await own(folders.root, 0, uid, 0o710)
-    for (const [folder, mode] of [
-      [folders.home, 0o755],
-      [folders.tmp, 0o1777],
-      [folders.varTmp, 0o1777],
-      [folders.run, 0o700],
+    await own(folders.root, 0, root, 0o710)
+    for (const [folder, owner, mode] of [
+      [folders.home, user, 0o755],
+      [folders.tmp, root, 0o1777],
+      [folders.varTmp, root, 0o1777],
+      ...['root', 'usr'].map((name) => [join(folders.system, name), root, 0o755] as const),
+      ...['root', 'usr'].map((name) => [join(folders.work, name), root, 0o700] as const),
     ] as const) {
       await mkdir(folder, { recursive: true })
-      await own(folder, uid, uid, mode)
+      await own(folder, owner, owner, mode)
     }
     await mkdir(folders.egress, { recursive: true, mode: 0o711 })
     return folders
   }
 
   /** A new boot id, and an empty run folder. */
-  async prepareBoot({ bootId, run }: SandboxFolders, uid: number | undefined): Promise<void> {
+  async prepareBoot({ bootId, run }: SandboxFolders, { root }: Owners): Promise<void> {
     await writeFile(bootId, `${randomUUID()}\n`, { mode: 0o644 })
     await rm(run, { recursive: true, force: true })
     await mkdir(run)
-    await own(run, uid, uid, 0o700)
+    await own(run, root, root, 0o711)
+  }
+
+  /** Folders of a sandbox for as long as the task, that is, for a server that looks what it can do. */
+  async trial<T>(task: (prepare: (owners: Owners) => Promise<SandboxFolders>) => Promise<T>): Promise<T> {
+    const id = 'trial'
+    try {
+      return await task(async (owners) => {
+        const folders = await this.makeFolders(id, owners)
+        await this.prepareBoot(folders, owners)
+        return folders
+      })
+    } finally {
+      await this.discard(id)
+    }
   }
 
   /** Takes a sandbox's folders out of the way at once and deletes them in the background. */

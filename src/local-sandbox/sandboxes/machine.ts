@@ -32,11 +32,12 @@ export interface Host {
 }
 
 /** Starts a sandbox's processes on its disk, up to where envd waits for its configuration. */
-export async function startWaiting(host: Host, sandboxId: string, uid: number | undefined): Promise<Started> {
+export async function startWaiting(host: Host, sandboxId: string, ids: number | undefined): Promise<Started> {
   const { layout, driver, envdScript } = host
-  const folders = await layout.makeFolders(sandboxId, uid)
-  await layout.prepareBoot(folders, uid)
-  return driver.start({ sandboxId, folders, uid, envdScript })
+  const owners = driver.owners(ids)
+  const folders = await layout.makeFolders(sandboxId, owners)
+  await layout.prepareBoot(folders, owners)
+  return driver.start({ sandboxId, folders, ids, envdScript })
 }
 
 /** The processes of one sandbox, its egress proxy and the way to its envd. It keeps no records. */

@@ -38,7 +38,7 @@ export interface SandboxRecord {
   network: NetworkRules
   envdAccessToken: string
   trafficAccessToken: string | undefined
-  /** Host uid it runs under, where the server is root. */
+  /** Host uid it runs under, the first where it has several, where the server is root. */
   uid: number | undefined
   /** Undefined while there are no processes: before the start, and after a pause without memory. */
   process: ProcessHandle | undefined

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { notFound } from '../errors.ts'
+import { freeIds } from '../isolation/ids.ts'
 import type { Limits } from '../isolation/limits.ts'
 import { randomId } from '../random-id.ts'
 import type { Host } from './machine.ts'
@@ -30,8 +31,6 @@ export type NewSandbox = Pick<
 // Started ahead; each holds some 20 MB.
 const warmSandboxes = 2
 const refillAfterMs = 100
-// Host uids of sandboxes start here: above what systems and container tools give out.
-const firstUid = 1_700_000_000
 
 /** All sandboxes of a server. */
 export class Registry {
@@ -152,13 +151,15 @@ export class Registry {
     return sandbox
   }
 
-  // One uid each: neither files nor limits nor signals of two sandboxes can meet on the host.
+  // Other ids for each: neither files nor limits nor signals of two sandboxes can meet on the host.
   #freeUid(): number | undefined {
     if (process.getuid?.() !== 0) return undefined
-    const sandboxes = [...this.#sandboxes.values()].map(({ record }) => record.uid)
-    const taken = new Set([...this.#pool.uids, ...sandboxes])
-    let uid = firstUid
-    while (taken.has(uid)) uid++
-    return uid
+    const sandboxes = [...this.#sandboxes.values()].flatMap(({ record }) => record.uid ?? [])
+    return freeIds(new Set([...this.#pool.uids, ...sandboxes]))
+  }
+
+  /** Whether there is a root in sandboxes. */
+  get root(): boolean {
+    return this.#host.driver.root
   }
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { conflict, notFound } from '../errors.ts'
 import { createExclusive } from '../exclusive.ts'
 import { keepHome, loseFiles } from '../faults/lose-files.ts'
-import { loadDisk, saveDisk } from './disk.ts'
+import { giveDisk, loadDisk, saveDisk } from './disk.ts'
 import { EnvdClient } from './envd-client.ts'
 import type { Started } from '../isolation/driver.ts'
 import { Machine, type Host } from './machine.ts'
@@ -59,7 +59,8 @@ export class Sandbox {
   /** First start of a new one, on a copy of `disk` where given, else from a `warm` one. */
   start({ disk, warm }: { disk?: string | undefined; warm?: Started | undefined }): Promise<void> {
     return this.#change(async () => {
-      if (disk !== undefined) await loadDisk(disk, this.#host.layout.folders(this.id), this.record.uid)
+      const { layout, driver } = this.#host
+      if (disk !== undefined) await loadDisk(disk, layout.folders(this.id), driver.owners(this.record.uid))
       await this.#boot(warm)
       const { start } = this.record
       if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start)
@@ -228,7 +229,7 @@ export class Sandbox {
   async #resume(seconds: number, memory: boolean): Promise<void> {
     const { process, stoppedBefore } = this.record
     const now = new Date().toISOString()
-    const { faults, layout } = this.#host
+    const { faults, layout, driver } = this.#host
     if (faults?.take({ kind: 'resume', sandboxId: this.id }).length) await loseFiles(layout.folders(this.id))
     if (memory && this.machine.isAlive(process)) {
       this.machine.thaw(process, stoppedBefore)
@@ -238,6 +239,8 @@ export class Sandbox {
     this.log.info('sandbox resumes from its disk: no memory of its processes')
     await this.machine.kill(process)
     await this.#save({ process: undefined, startedAt: now, endAt: endIn(seconds) })
+    // It may have been another kind of server's.
+    await giveDisk(layout.folders(this.id), driver.owners(this.record.uid))
     await this.#boot()
   }
 

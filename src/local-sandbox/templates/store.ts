@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { Template } from './template.ts'
 
 const recordName = 'template.json'
+// Where a server died the copying goes on for a moment, and puts more into folders that are being removed.
+const patiently = { recursive: true, force: true, maxRetries: 20 }
 
 /** Templates as folders: a record, and beside it the disk of each build. */
 export class TemplateStore {
@@ -39,13 +41,13 @@ export class TemplateStore {
   }
 
   async removeBuild(templateID: string, buildID: string): Promise<void> {
-    await rm(this.disk(templateID, buildID), { recursive: true, force: true })
+    await rm(this.disk(templateID, buildID), patiently)
   }
 
   /** The record first: a template without one is gone, whatever else is left of it. */
   async remove(templateID: string): Promise<void> {
     await rm(join(this.#dir, templateID, recordName), { force: true })
-    await rm(join(this.#dir, templateID), { recursive: true, force: true })
+    await rm(join(this.#dir, templateID), patiently)
   }
 
   async #sweep(templateID: string, template: Template | undefined): Promise<void> {

@@ -24,7 +24,7 @@ export function addRun(session: SessionGroup): void {
         "holdfast session run dev 'npm ci && npm test'",
         'holdfast session run dev --cwd app -- ls -la',
         'holdfast session wait dev "$(holdfast session run dev --detach -- make all)"',
-      )}\n\nCtrl-C ends the command, a second Ctrl-C leaves it running. It outlives the end of this program in any other way.`,
+      )}\n\nCtrl-C ends the command, a second Ctrl-C leaves it running. It outlives the end of this program in any other way.\nThe output comes whole and as it is printed where HOLDFAST_BLOB_STORE is as the workers have it; otherwise at the end, a long one cut.`,
     )
     .action(async (id, words, { cwd, env, user, timeout, detach }, command) => {
       const globals = command.optsWithGlobals()

@@ -1,11 +1,14 @@
-import { mkdir, open, stat } from 'node:fs/promises'
+import { createWriteStream, fchownSync, open, openSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
 import { createGunzip } from 'node:zlib'
 import { Busboy, type BusboyHeaders } from '@fastify/busboy'
 import { HttpError } from '../../http.ts'
+import { makeFolder, type Account } from '../account.ts'
 import { metadataOf, replaceMetadata, type Metadata } from './metadata.ts'
 
 export interface Uploaded {
@@ -17,24 +20,26 @@ export interface Uploaded {
 
 /**
  * `POST /files`: stores the body (octet-stream), or the parts named `file` (multipart), and answers what was written.
- * `path` is the query's, `resolve` makes it absolute. Throws HttpError 400 for a request that can't be understood.
+ * `path` is the query's, `resolve` makes it absolute; files and new folders are the account's. Throws HttpError 400 for a request that can't be understood.
  */
 export async function upload(
   path: string | undefined,
   resolve: (path: string) => string,
+  account: Account,
   request: IncomingMessage,
 ): Promise<Uploaded[]> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
   const metadata = metadataOf(request.headers)
   const body = decoded(request)
-  if (type === 'multipart/form-data') return multipart(path, resolve, metadata, request, body)
+  const storing = (target: string, content: Readable) => store(target, content, metadata, account)
+  if (type === 'multipart/form-data') return multipart(path, resolve, storing, request, body)
   if (type !== 'application/octet-stream')
     throw new HttpError(
       400,
       `content-type: '${type}' is not supported; send multipart/form-data or application/octet-stream`,
     )
   if (!path) throw new HttpError(400, 'path: is required with application/octet-stream; add ?path=')
-  return [await store(resolve(path), body, metadata)]
+  return [await storing(resolve(path), body)]
 }
 
 function decoded(request: IncomingMessage): Readable {
@@ -52,7 +57,7 @@ function decoded(request: IncomingMessage): Readable {
 async function multipart(
   path: string | undefined,
   resolve: (path: string) => string,
-  metadata: Metadata,
+  storing: (target: string, content: Readable) => Promise<Uploaded>,
   request: IncomingMessage,
   body: Readable,
 ): Promise<Uploaded[]> {
@@ -75,7 +80,7 @@ async function multipart(
   parser.on('file', (field, stream, filename) => {
     if (field !== 'file') return void stream.resume()
     try {
-      keep(store(claim(path || filename), stream, metadata))
+      keep(storing(claim(path || filename), stream))
     } catch (error) {
       stream.resume()
       keep(Promise.reject(error))
@@ -104,19 +109,33 @@ function multipartParser(request: IncomingMessage): Busboy {
   }
 }
 
+// What is there can be a pipe, and the opening wait for its reader.
+const opened = (path: string) => promisify(open)(path, 'w', 0o644)
+
 /** Overwrites in place, as a shell's `>` would: the file keeps its mode and its hard links. */
-async function store(path: string, content: Readable, metadata: Metadata): Promise<Uploaded> {
+async function store(
+  path: string,
+  content: Readable,
+  metadata: Metadata,
+  account: Account,
+): Promise<Uploaded> {
   // The body can fail while the folders are being made, when no pipeline listens yet.
   const failed = new AbortController()
   content.once('error', (error) => failed.abort(error))
   try {
-    if ((await stat(path).catch(() => undefined))?.isDirectory())
-      throw new HttpError(400, `path '${path}' is a directory`)
-    await mkdir(dirname(path), { recursive: true })
-    const file = await open(path, 'w', 0o644)
-    // E2B gives the file to the user before it writes. Clients count the event that this makes in watches.
-    await file.chown(process.geteuid!(), process.getegid!()).catch(() => undefined)
-    await pipeline(content, file.createWriteStream(), { signal: failed.signal })
+    const there = await stat(path).catch(() => undefined)
+    if (there?.isDirectory()) throw new HttpError(400, `path '${path}' is a directory`)
+    await makeFolder(dirname(path), account)
+    const fd = there ? await opened(path) : openSync(path, 'w', 0o644)
+    // E2B gives the file to the user before it writes. Clients count the event that this makes in watches; that of the
+    // creation shall find it given already, so nothing may come between the two.
+    const { uid, gid } = account.ids ?? { uid: process.geteuid!(), gid: process.getegid!() }
+    try {
+      fchownSync(fd, uid, gid)
+    } catch {
+      // Of another user's file only root can do that.
+    }
+    await pipeline(content, createWriteStream(path, { fd }), { signal: failed.signal })
     await replaceMetadata(path, metadata)
   } catch (error) {
     content.resume()

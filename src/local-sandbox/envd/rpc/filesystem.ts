@@ -1,18 +1,19 @@
-import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lstat, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect'
 import type { Filesystem } from '../../gen/filesystem_pb.js'
+import { makeFolder } from '../account.ts'
 import type { EnvdConfig } from '../config.ts'
-import { checkUser, resolvePath } from '../context.ts'
+import { accountOf, resolvePath } from '../context.ts'
 import { entryInfo, fileError, type Entry } from '../entry-info.ts'
 import { watchMethods } from './watch.ts'
 
 /** E2B's filesystem service. */
 export function filesystemService(config: EnvdConfig): ServiceImpl<typeof Filesystem> {
-  const resolve = (path: string, context: HandlerContext) => {
-    checkUser(config, context.requestHeader)
+  const resolve = async (path: string, context: HandlerContext) => {
+    const account = await accountOf(config, context.requestHeader)
     try {
-      return resolvePath(config, path)
+      return resolvePath(config, account, path)
     } catch (error) {
       throw new ConnectError((error as Error).message, Code.InvalidArgument)
     }
@@ -20,10 +21,10 @@ export function filesystemService(config: EnvdConfig): ServiceImpl<typeof Filesy
   return {
     ...watchMethods(resolve),
 
-    stat: async ({ path }, context) => ({ entry: await entryInfo(resolve(path, context)) }),
+    stat: async ({ path }, context) => ({ entry: await entryInfo(await resolve(path, context)) }),
 
     makeDir: async ({ path }, context) => {
-      const target = resolve(path, context)
+      const target = await resolve(path, context)
       const there = await stat(target).catch(() => undefined)
       if (there?.isDirectory())
         throw new ConnectError(`directory already exists: ${target}`, Code.AlreadyExists)
@@ -32,20 +33,22 @@ export function filesystemService(config: EnvdConfig): ServiceImpl<typeof Filesy
           `path already exists but it is not a directory: ${target}`,
           Code.InvalidArgument,
         )
-      await mapped(target, () => mkdir(target, { recursive: true }))
+      const account = await accountOf(config, context.requestHeader)
+      await mapped(target, () => makeFolder(target, account))
       return { entry: await entryInfo(target) }
     },
 
     move: async ({ source, destination }, context) => {
-      const [from, to] = [resolve(source, context), resolve(destination, context)]
+      const account = await accountOf(config, context.requestHeader)
+      const [from, to] = [await resolve(source, context), await resolve(destination, context)]
       await mapped(from, () => lstat(from))
-      await mapped(to, () => mkdir(dirname(to), { recursive: true }))
+      await mapped(to, () => makeFolder(dirname(to), account))
       await mapped(to, () => rename(from, to))
       return { entry: await entryInfo(to) }
     },
 
     listDir: async ({ path, depth }, context) => {
-      const root = resolve(path, context)
+      const root = await resolve(path, context)
       const found = await mapped(root, () => stat(root))
       if (!found.isDirectory())
         throw new ConnectError(`path is not a directory: ${root}`, Code.InvalidArgument)
@@ -55,7 +58,7 @@ export function filesystemService(config: EnvdConfig): ServiceImpl<typeof Filesy
     },
 
     remove: async ({ path }, context) => {
-      const target = resolve(path, context)
+      const target = await resolve(path, context)
       await mapped(target, () => rm(target, { recursive: true, force: true }))
       return {}
     },

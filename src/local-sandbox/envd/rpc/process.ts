@@ -9,7 +9,8 @@ import {
   type Pty,
   type Selector,
 } from '../../gen/process_pb.js'
-import { checkUser, resolvePath } from '../context.ts'
+import type { Account } from '../account.ts'
+import { accountOf, environmentOf, resolvePath } from '../context.ts'
 import type { EnvdConfig } from '../config.ts'
 import { idle } from '../event-queue.ts'
 import { keepAliveInterval } from '../keep-alive.ts'
@@ -35,7 +36,7 @@ export function processService(
     }),
 
     async *start(request, context) {
-      checkUser(config, context.requestHeader)
+      const account = await accountOf(config, context.requestHeader)
       if (!request.process?.cmd)
         throw new ConnectError('process.cmd: is empty; name a program', Code.InvalidArgument)
       const { cmd, args, envs, cwd } = request.process
@@ -43,8 +44,9 @@ export function processService(
         cmd,
         args,
         envs,
-        env: { ...environment, ...envs },
-        cwd: await directory(config, cwd ?? ''),
+        env: { ...environmentOf(account, environment, config), ...envs },
+        ids: account.ids,
+        cwd: await directory(config, account, cwd ?? ''),
         tag: request.tag,
         stdin: request.stdin ?? true,
         pty: request.pty && terminalSize(request.pty),
@@ -170,8 +172,8 @@ function select(selector: Selector | undefined): Selector['selector'] {
   return selector.selector
 }
 
-async function directory(config: EnvdConfig, cwd: string): Promise<string> {
-  const path = resolvePath(config, cwd)
+async function directory(config: EnvdConfig, account: Account, cwd: string): Promise<string> {
+  const path = resolvePath(config, account, cwd)
   const found = await stat(path).catch(() => undefined)
   if (!found?.isDirectory())
     throw new ConnectError(

@@ -23,7 +23,7 @@ const maxWatchers = 1000
 
 /** The filesystem service's watches: streamed, and polled by id. `resolve` checks the user and makes paths absolute. */
 export function watchMethods(
-  resolve: (path: string, context: HandlerContext) => string,
+  resolve: (path: string, context: HandlerContext) => Promise<string>,
 ): Pick<ServiceImpl<typeof Filesystem>, Methods> {
   const watchers = new Map<string, Waiting>()
   const find = (id: string) => {
@@ -33,7 +33,7 @@ export function watchMethods(
   }
   return {
     async *watchDir(request, context) {
-      const waiting = await open(resolve(request.path, context), request)
+      const waiting = await open(await resolve(request.path, context), request)
       const keepAliveMs = keepAliveInterval(context)
       try {
         yield { event: { case: 'start', value: {} } }
@@ -50,7 +50,7 @@ export function watchMethods(
     },
 
     async createWatcher(request, context) {
-      const path = resolve(request.path, context)
+      const path = await resolve(request.path, context)
       if (watchers.size >= maxWatchers)
         throw new ConnectError(`${maxWatchers} watchers are open; remove some`, Code.ResourceExhausted)
       const watcherId = randomUUID()

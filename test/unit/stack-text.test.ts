@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import type { Stack } from '../../src/stack/stack.ts'
+import { describeStack } from '../../src/stack/up.ts'
+
+const stack: Stack = {
+  temporal: {
+    address: '127.0.0.1:7233',
+    namespace: 'default',
+    uiUrl: 'http://127.0.0.1:8233',
+    how: 'embedded',
+  },
+  sandboxes: { how: 'the local sandbox server', apiUrl: undefined, isolation: undefined },
+  worker: {
+    pid: 1,
+    taskQueue: 'holdfast',
+    metricsUrl: 'http://127.0.0.1:9464/metrics',
+    tracesUrl: undefined,
+  },
+  blobStore: 'file:///tmp/blobs',
+  broken: new Promise(() => undefined),
+  stop: () => Promise.resolve(),
+}
+
+test('a stack that is up says where UI, metrics and traces are', () => {
+  expect(describeStack(stack)).toMatch(
+    /^UI +http:\/\/127\.0\.0\.1:8233$[^]*^Metrics +http:\/\/127\.0\.0\.1:9464\/metrics$[^]*^Traces +nowhere; OTEL_/m,
+  )
+  const tracesUrl = 'http://collector:4318/v1/traces'
+  expect(describeStack({ ...stack, worker: { ...stack.worker, tracesUrl } })).toMatch(
+    /^Traces +http:\/\/collector:4318\/v1\/traces$/m,
+  )
+})
