@@ -42,6 +42,25 @@ const workerConfig = z.strictObject({
       domain: z.string().optional(),
     })
     .prefault({} as never),
+  secrets: z
+    .strictObject({
+      /** HOLDFAST_SECRETS_DIR: a folder with a file for each secret; the environment is asked first */
+      folder: z.string().min(1).optional(),
+      /** Where secrets may be used; everywhere if left out. Only in the file. */
+      allow: z
+        .array(
+          z.strictObject({
+            secret: z.string().min(1),
+            urls: z.array(
+              z
+                .url({ protocol: /^https?$/ })
+                .regex(/^[^?#]*\/$/, 'does not end with a slash: it is what URLs begin with'),
+            ),
+          }),
+        )
+        .optional(),
+    })
+    .prefault({}),
   /** HOLDFAST_BLOB_STORE: where checkpoints are kept; all workers of a task queue must share it */
   blobStore: z
     .url({
@@ -91,6 +110,7 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_TASK_QUEUE: ['taskQueue'],
   HOLDFAST_WORKFLOWS: ['workflows'],
   HOLDFAST_OWNER: ['owner'],
+  HOLDFAST_SECRETS_DIR: ['secrets', 'folder'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
   HOLDFAST_CLAIM_CHECK_BYTES: ['claimCheckBytes'],
   HOLDFAST_ENCRYPTION_KEYS: ['encryptionKeys'],

@@ -23,6 +23,7 @@ import { createLogger } from './runtime/logger.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
 import { tracesUrl, traceWorker, type WorkerTracing } from './tracing/start.ts'
 import { registerSearchAttributes } from './runtime/search-attributes.ts'
+import { folderSecret, folderSecrets } from './runtime/secrets.ts'
 import { workflowAccess } from './workflow-access.ts'
 import { extendedBundle, workflowBundle } from './runtime/workflow-bundle.ts'
 
@@ -46,7 +47,7 @@ export async function runWorker(
   onReady: (ready: WorkerReady) => void = () => undefined,
   config: WorkerConfig = loadWorkerConfig(),
 ): Promise<void> {
-  const secrets = createSecretStore(environmentSecret(), [config.e2b.apiKey, ...environmentSecrets()])
+  const secrets = openSecrets(config)
   const log = createLogger(config.logLevel, (line) => secrets.redact(line))
   const metricsUrl = await serveMetrics(config, log)
   const tracing = await traceWorker((text) => secrets.redact(text))
@@ -81,6 +82,16 @@ export async function runWorker(
     await tracing.flush()
   }
   log.info('the worker has stopped')
+}
+
+function openSecrets({ e2b, secrets: { folder, allow } }: WorkerConfig): SecretStore {
+  try {
+    const known = [e2b.apiKey, ...environmentSecrets(), ...(folder ? folderSecrets(folder) : [])]
+    const providers = [environmentSecret(), ...(folder ? [folderSecret(folder)] : [])]
+    return createSecretStore(providers, { known, rules: allow })
+  } catch (error) {
+    throw new ConfigError(`HOLDFAST_SECRETS_DIR: ${folder} can't be read: ${(error as Error).message}`)
+  }
 }
 
 async function serveMetrics(

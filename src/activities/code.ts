@@ -104,7 +104,7 @@ async function bounded(use: Use, { results, logs, error, executionCount }: Execu
   let truncated = false
   const cut = (text: string): string => {
     truncated ||= text.length > MAX_TEXT
-    return use.deps.secrets.redact(text.slice(0, MAX_TEXT))
+    return use.deps.secrets.redact(text).slice(0, MAX_TEXT)
   }
   const kept: CodeResult[] = []
   for (const [index, result] of results.entries()) {

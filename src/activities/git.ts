@@ -155,7 +155,7 @@ git rev-parse HEAD`,
         PROTOCOL: protocol.slice(0, -1),
         HOST: name,
         USERNAME: auth.username,
-        PASSWORD: use.deps.secrets.resolve(auth.secret),
+        PASSWORD: use.deps.secrets.resolve(auth.secret, host),
       },
       script: `git config --global credential.helper store
 printf 'protocol=%s\\nhost=%s\\nusername=%s\\npassword=%s\\n\\n' "$PROTOCOL" "$HOST" "$USERNAME" "$PASSWORD" |
@@ -208,7 +208,7 @@ async function remoteOf(
 function withCredentials(use: Use, url: string, { username, secret }: NonNullable<Remote['auth']>): string {
   const stored = new URL(url)
   stored.username = username
-  stored.password = use.deps.secrets.resolve(secret)
+  stored.password = use.deps.secrets.resolve(secret, url)
   return stored.href
 }
 

@@ -22,6 +22,10 @@ export const FAILURES = {
     next: 'terminal',
     remedy: 'give the worker the secret (HOLDFAST_SECRET_<NAME>) and submit again',
   },
+  SecretForbidden: {
+    next: 'terminal',
+    remedy: 'name a secret that may be used there, or let `secrets.allow` of the workers allow this one',
+  },
   // Git and its remote
   RepositoryNotFound: {
     next: 'terminal',

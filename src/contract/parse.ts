@@ -8,11 +8,16 @@ export interface FieldProblem {
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: FieldProblem[] }
 
-/** Parses with a schema; every problem names its field by path (`steps[0].run`). Never throws. */
+/** Of more nobody reads; and they are to fit into an error, whatever was sent. */
+const MAX_PROBLEMS = 100
+const MAX_FIELD = 200
+
+/** Parses with a schema; every problem, of at most 100, names its field by path (`steps[0].run`). Never throws. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): Parsed<z.output<S>> {
   const result = schema.safeParse(input)
   if (result.success) return { ok: true, value: result.data }
-  return { ok: false, problems: result.error.issues.flatMap((issue) => problemsOf(issue)) }
+  const problems = result.error.issues.slice(0, MAX_PROBLEMS).flatMap((issue) => problemsOf(issue))
+  return { ok: false, problems: problems.slice(0, MAX_PROBLEMS) }
 }
 
 /** The problems, one a line, for people. */
@@ -38,9 +43,11 @@ const weight = (issues: z.core.$ZodIssue[]): number =>
 const isMissing = (issue: z.core.$ZodIssue): boolean =>
   issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
 
-const pathText = (path: PropertyKey[]): string =>
-  path.reduce<string>(
+const pathText = (path: PropertyKey[]): string => {
+  const text = path.reduce<string>(
     (text, part) =>
       typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part),
     '',
   )
+  return text.length > MAX_FIELD ? `${text.slice(0, MAX_FIELD)} …` : text
+}

@@ -81,7 +81,7 @@ export async function startHoldfast(
     HOLDFAST_ENCRYPTION_KEYS: encryptionKeys,
     HOLDFAST_SECRET_GIT_TOKEN: host.token,
     HOLDFAST_SECRET_READ_TOKEN: host.readOnlyToken,
-    HOLDFAST_SECRET_WRONG_TOKEN: 'wrong',
+    HOLDFAST_SECRET_WRONG_TOKEN: 'wrong-token',
     E2B_API_KEY: sandboxes.apiKey,
     E2B_API_URL: sandboxes.apiUrl,
     E2B_SANDBOX_URL: sandboxes.sandboxUrl,

@@ -6,7 +6,7 @@ const SECRET = 'a "canary"\\of words'
 
 function logged(write: (log: ReturnType<typeof createLogger>) => void): Record<string, unknown>[] {
   const lines: string[] = []
-  const secrets = createSecretStore(() => undefined, [SECRET, 'short'])
+  const secrets = createSecretStore([], { known: [SECRET, 'short'] })
   write(createLogger('info', (line) => secrets.redact(line), { write: (line) => void lines.push(line) }))
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
 }

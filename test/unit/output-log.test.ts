@@ -25,8 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }))
 
 function deps(store = blobs): ActivityDeps {
-  const secrets = createSecretStore(() => SECRET)
-  secrets.resolve('TOKEN')
+  const secrets = createSecretStore([], { known: [SECRET] })
   return { ...DEPLOYMENT, blobs: store, secrets } as ActivityDeps
 }
 

@@ -19,13 +19,13 @@ export const admissionActivities = (deps: ActivityDeps) => ({
   /**
    * Proves, before anything is made, that the spec is one and that this worker has the secrets it names. Reads only.
    *
-   * @throws `InvalidSpec` with every wrong field, `SecretMissing`
+   * @throws `InvalidSpec` with every wrong field, `SecretMissing`, `SecretForbidden`
    */
   async admitJob({ spec }: { spec: unknown }): Promise<Admission> {
     const parsed = parse(agentJobSpec, spec)
     if (!parsed.ok) throw failure('InvalidSpec', describeProblems(parsed.problems))
     const { auth } = parsed.value.repo
-    if (auth && /[\r\n\0]/.test(deps.secrets.resolve(auth.secret)))
+    if (auth && /[\r\n\0]/.test(deps.secrets.resolve(auth.secret, parsed.value.repo.url)))
       throw failure(
         'SecretMissing',
         `the secret ${auth.secret} holds a line break or NUL, which git credentials can not`,

@@ -91,8 +91,9 @@ git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
     })
     const [bytes = '0', counts = ''] = result.stdout.head.trim().split('\n')
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const text = deps.secrets.redact(await mapped('files.read', () => sandbox.files.read(file)))
-    return { ...parseShortstat(counts), text, truncated: Number(bytes) > MAX_DIFF_BYTES }
+    const truncated = Number(bytes) > MAX_DIFF_BYTES
+    const diff = await mapped('files.read', () => sandbox.files.read(file))
+    return { ...parseShortstat(counts), text: deps.secrets.redact(diff, { end: truncated }), truncated }
   },
 
   /**

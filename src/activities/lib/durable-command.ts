@@ -104,11 +104,14 @@ async function connectFirst(
 
 function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string }): CommandResult {
   const { commandId, exitCode, timedOut, startedAt, finishedAt } = result
-  const mask = ({ head, tail, bytes }: CommandResult['stdout']): CommandResult['stdout'] => ({
-    head: deps.secrets.redact(head),
-    tail: deps.secrets.redact(tail),
-    bytes,
-  })
+  const mask = ({ head, tail, bytes }: CommandResult['stdout']): CommandResult['stdout'] => {
+    const cut = tail !== ''
+    return {
+      head: deps.secrets.redact(head, { end: cut }),
+      tail: deps.secrets.redact(tail, { start: cut }),
+      bytes,
+    }
+  }
   return {
     commandId,
     exitCode,

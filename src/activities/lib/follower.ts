@@ -5,6 +5,7 @@ import type { CommandHeartbeat } from '../../contract/job.ts'
 import type { OutputStream } from '../../contract/output.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type OutputLogs, withOutputLogs } from './output-log.ts'
+import { MaskedStream } from './mask.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
 import { HEARTBEAT_MS } from './heartbeat.ts'
 import { failure } from '../../contract/failure.ts'
@@ -56,6 +57,7 @@ export class Follower {
   readonly #command: Followed
   readonly #seen: CommandHeartbeat
   #logs: OutputLogs | undefined
+  readonly #shown: Record<OutputStream, MaskedStream>
   #over = false
   #lastActivity = Date.now()
   #extendedAt = Date.now()
@@ -64,6 +66,7 @@ export class Follower {
     this.#deps = deps
     this.#sandbox = sandbox
     this.#command = command
+    this.#shown = { stdout: new MaskedStream(deps.secrets), stderr: new MaskedStream(deps.secrets) }
     const { commandId } = command
     const earlier = this.#context.info.heartbeatDetails as CommandHeartbeat | undefined
     this.#seen =
@@ -150,12 +153,12 @@ export class Follower {
     // Bytes that aren't UTF-8 arrive as U+FFFD, of unknown width: stop counting, and let a later attempt show them again.
     if (!this.#uncertain[counter] && text.includes('\uFFFD')) this.#uncertain[counter] = true
     if (!this.#uncertain[counter]) this.#seen[counter] += Buffer.byteLength(text)
-    this.#seen.recent = (this.#seen.recent + text).slice(-4096)
+    this.#seen.recent = (this.#seen.recent + this.#shown[stream].push(text)).slice(-4096)
   }
   readonly #uncertain = { stdoutBytes: false, stderrBytes: false }
 
   #heartbeat(): void {
-    this.#context.heartbeat({ ...this.#seen, recent: this.#deps.secrets.redact(this.#seen.recent) })
+    this.#context.heartbeat({ ...this.#seen })
   }
 
   async #beat(stop: AbortController): Promise<void> {

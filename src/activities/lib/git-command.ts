@@ -80,7 +80,7 @@ function gitEnvironment(
   if (remote?.auth) {
     settings.push([`credential.${new URL(remote.url).origin}.helper`, HELPER])
     environment.HOLDFAST_GIT_USERNAME = remote.auth.username
-    environment.HOLDFAST_GIT_PASSWORD = deps.secrets.resolve(remote.auth.secret)
+    environment.HOLDFAST_GIT_PASSWORD = deps.secrets.resolve(remote.auth.secret, remote.url)
   }
   environment.GIT_CONFIG_COUNT = String(settings.length)
   for (const [index, [key, value]] of settings.entries()) {

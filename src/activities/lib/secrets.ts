@@ -1,44 +1,59 @@
 import { failure } from '../../contract/failure.ts'
-import { partialMatch } from './partial-match.ts'
+import { type Cut, Mask, MIN_SECRET } from './mask.ts'
+import { forbiddenUse, type SecretRule } from './secret-policy.ts'
+
+/** The value of a secret, by name; asked at each use, so that a rotated one is taken up. */
+export type SecretProvider = (name: string) => string | undefined
 
 /** Resolves references to secrets. Values stay in this process: nothing returns them to a workflow. */
 export interface SecretStore {
-  /** @throws `SecretMissing` where this worker has no secret of that name */
-  resolve(name: string): string
-  /** The text with every value that was ever resolved replaced by `***`. */
-  redact(text: string): string
+  /**
+   * @param url of the repository or host that it is for
+   * @throws `SecretForbidden` where a rule of this worker is against it, `SecretMissing` where it has none of that name
+   */
+  resolve(name: string, url: string): string
+  /** The text with every value that is known replaced by `***`. */
+  redact(text: string, cut?: Cut): string
   /** How many characters at the end of a text may be the beginning of such a value: for what is redacted piece by piece. */
   heldBack(text: string): number
 }
 
-/** Shorter values are words of their own, and taking them out would only spoil the text. */
-const HIDDEN_FROM = 8
+interface SecretStoreOptions {
+  /** Values to take out of texts even before anything resolves them. */
+  known?: string[]
+  /** Which uses are allowed; all where left out. */
+  rules?: SecretRule[] | undefined
+}
 
-/**
- * A store over a look-up, such as one in the worker's environment.
- *
- * @param known values to take out of texts even before anything resolves them
- */
+/** @param providers are asked in order */
 export function createSecretStore(
-  lookup: (name: string) => string | undefined,
-  known: string[] = [],
+  providers: SecretProvider[],
+  { known = [], rules }: SecretStoreOptions = {},
 ): SecretStore {
-  const values = new Set<string>()
-  const hide = (value: string): void => {
-    values.add(value)
-    values.add(Buffer.from(value).toString('base64'))
-    values.add(encodeURIComponent(value))
-    values.add(JSON.stringify(value).slice(1, -1))
-  }
-  known.filter(({ length }) => length >= HIDDEN_FROM).forEach(hide)
+  const mask = new Mask()
+  for (const value of known) mask.add(value)
   return {
-    resolve(name) {
-      const value = lookup(name)
-      if (!value) throw failure('SecretMissing', `this worker has no secret named ${name}`)
-      hide(value)
+    resolve(name, url) {
+      const problem = forbiddenUse(rules, name, url)
+      if (problem) throw failure('SecretForbidden', problem)
+      const value = valueOf(name, providers)
+      if (value.length < MIN_SECRET)
+        throw failure(
+          'SecretMissing',
+          `the secret ${name} has fewer than ${MIN_SECRET} characters, and could not be masked in outputs`,
+        )
+      mask.add(value)
       return value
     },
-    heldBack: (text) => Math.max(0, ...[...values].map((value) => partialMatch(text, value))),
-    redact: (text) => [...values].reduce((masked, value) => masked.replaceAll(value, '***'), text),
+    redact: (text, cut) => mask.redact(text, cut),
+    heldBack: (text) => mask.heldBack(text),
   }
+}
+
+function valueOf(name: string, providers: SecretProvider[]): string {
+  for (const provider of providers) {
+    const value = provider(name)
+    if (value) return value
+  }
+  throw failure('SecretMissing', `this worker has no secret named ${name}`)
 }
