@@ -102,6 +102,18 @@ test(
   },
 )
 
+test('a command that takes longer than a run of the workflow holds nobody up, and runs once', async () => {
+  const session = await open({ turnAfter: 10 })
+  const long = session.run('echo began >>began; until [ -e go ]; do sleep 0.05; done; wc -l <began', {
+    timeoutMs: 600_000,
+  })
+  await expect.poll(() => session.files.exists('began'), { timeout: 10_000 }).toBe(true)
+  while ((await session.status()).runs < 3) await session.files.exists('go')
+  await session.files.write('go', '')
+  expect(await long).toMatchObject({ exitCode: 0, stdout: '1\n' })
+  await session.close()
+})
+
 test('a request sent again under its id in a later run of the workflow is found done', async () => {
   const session = await open({ turnAfter: 10 })
   const requestId = randomUUID()

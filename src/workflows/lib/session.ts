@@ -8,6 +8,7 @@ import {
   currentUpdateInfo,
   isCancellation,
   setCurrentDetails,
+  Trigger,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow'
@@ -21,11 +22,15 @@ import { jobFailure, toReport } from './failures.ts'
 import { SandboxLease } from './lease.ts'
 import { operate } from './operate.ts'
 
+/** For how long, in ms, the next run waits for what runs to end in this one. */
+const HAND_OVER_MS = 3_000
+
 /**
  * One run of a session: a sandbox that many use.
  *
  * S1 The sandbox is never paused while an operation runs, and is paused when none has for the idle time.
- * S2 What is accepted is finished in this run: the next one begins when nothing runs, and meanwhile nothing more is accepted.
+ * S2 What is accepted is finished in this run, or handed over: then its sender is told to ask again, and finds it under way in the next
+ *    run. Meanwhile nothing more is accepted.
  * S3 An operation is named by its update's id within all runs of the session, so that one sent again is found done.
  */
 export class Session {
@@ -42,6 +47,9 @@ export class Session {
   #failed: FailureReport | undefined
   #turning = false
   #served = 0
+  /** Operations under way that can't be handed over. */
+  #unattachable = 0
+  readonly #handedOver = new Trigger<void>()
   #inUse = 0
   #usedAt = Date.now()
 
@@ -90,9 +98,17 @@ export class Session {
       else await this.#pauseIdle()
     }
     if (this.#phase === 'closing') return undefined
-    await condition(allHandlersFinished) // S2
+    await this.#handOver() // S2
     const earlier = { ...this.#run, lease: this.#lease.saved }
     return { ...this.#args, earlier }
+  }
+
+  /** Waits for what runs, and longer for what can't be attached to: a kernel interrupts what its client has left. */
+  async #handOver(): Promise<void> {
+    if (!allHandlersFinished()) await condition(allHandlersFinished, HAND_OVER_MS)
+    await condition(() => this.#unattachable === 0)
+    this.#handedOver.resolve()
+    await condition(allHandlersFinished)
   }
 
   async #open(): Promise<void> {
@@ -143,7 +159,7 @@ export class Session {
     const { concurrent } = input as { concurrent?: boolean }
     const work = () => this.#awake(() => this.#operate(name, key, input))
     const inTurn = SANDBOX_OPERATIONS[name].order === 'in turn' && !concurrent
-    return this.#using(() => (inTurn ? this.#turn.runExclusive(work) : work()))
+    return this.#using(() => this.#untilHandedOver(inTurn ? this.#turn.runExclusive(work) : work()))
   }
 
   /** Pauses the sandbox when what runs has ended. */
@@ -169,7 +185,22 @@ export class Session {
   ): Promise<OperationResults[N]> {
     const target = { ...this.#lease.target, sentinels: [] }
     const call = { target, key, scope: this.#run.scope, input }
-    return operate(name, call as unknown as Parameters<typeof operate<N>>[1])
+    const attachable = name !== 'code.run'
+    if (!attachable) this.#unattachable++
+    try {
+      return await operate(name, call as unknown as Parameters<typeof operate<N>>[1])
+    } finally {
+      if (!attachable) this.#unattachable--
+    }
+  }
+
+  /** The activity of what is handed over ends with the run, which its worker hears of: it lets go of the command. */
+  async #untilHandedOver<T>(work: Promise<T>): Promise<T> {
+    const handedOver = async (): Promise<never> => {
+      await this.#handedOver
+      throw jobFailure('SessionTurning', 'the session goes on in a new run; there it is under way')
+    }
+    return Promise.race([work, handedOver()])
   }
 
   /** Every kind of use counts, and arms the idle pause anew when it ends. */
