@@ -99,9 +99,9 @@ test('a sandbox that hangs leaves the client to its own request timeout', async 
 test('a sandbox killed in the middle of a command is gone', async () => {
   const sandbox = await create()
   const { sandboxId } = sandbox
-  await server.faults.arm({ kind: 'killSandbox', afterMs: 100, path: '/process.Process/Start$', sandboxId })
+  await server.faults.arm({ kind: 'killSandbox', afterMs: 1_500, path: '/process.Process/Start$', sandboxId })
   await expect(sandbox.commands.run('sleep 100')).rejects.toThrow(/killed|end of life|terminated/i)
-  await expect.poll(() => Sandbox.kill(sandboxId, server.connection)).toBe(false)
+  await expect.poll(() => Sandbox.kill(sandboxId, server.connection), { timeout: 20_000 }).toBe(false)
 })
 
 test('the second resume loses what was written since the first pause', async () => {

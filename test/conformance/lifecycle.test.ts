@@ -57,7 +57,7 @@ describe('create', () => {
     ['autoPauseMemory false without autoPause', { templateID: 'base', autoPauseMemory: false }],
     ['an allowed domain while all is open', { templateID: 'base', network: { allowOut: ['example.com'] } }],
     ['a denied domain', { templateID: 'base', network: { denyOut: ['example.com'] } }],
-    ['an option that is not offered', { templateID: 'base', mcp: {} }],
+    ['an option that is not offered', { templateID: 'base', iam: {} }],
   ])('%s is refused with 400', async (_name, body) => {
     expect((await control('POST', '/v2/sandboxes', body)).status).toBe(400)
   })

@@ -122,3 +122,30 @@ test("what root changes of the system is kept: by pauses, by snapshots and forks
   expect(await look(fork)).toBe(changed)
   expect(await output('type tool rid 2>/dev/null | wc -l; type yes | wc -l')).toBe('0\n1\n')
 })
+
+const GATEWAY = `#!/bin/sh
+mkdir -p /etc/mcp-gateway && printf %s "$GATEWAY_ACCESS_TOKEN" >/etc/mcp-gateway/.token && chmod 600 /etc/mcp-gateway/.token
+printf %s "$2" >/etc/mcp-gateway/config
+`
+
+test("a sandbox with mcp servers starts its template's gateway as root; where there is none, it ends with that reason", async () => {
+  const mcp = { exa: { apiKey: 'key' } }
+  const connection = { ...server.connection, metadata: { of: 'mcp' } }
+  await expect(Sandbox.create('base', { ...connection, mcp })).rejects.toThrow(
+    /Failed to start MCP gateway: .*mcp-gateway: command not found/,
+  )
+  const query = { metadata: connection.metadata }
+  expect(await Sandbox.list({ ...server.connection, query }).nextItems()).toEqual([])
+
+  const source = await create()
+  await source.files.write('/usr/local/bin/mcp-gateway', GATEWAY, asRoot)
+  await output('chmod 755 /usr/local/bin/mcp-gateway', asRoot, source)
+  const { snapshotId } = await source.createSnapshot()
+  const made = await Sandbox.create(snapshotId, { ...connection, mcp })
+  expect(JSON.parse(await made.files.read('/etc/mcp-gateway/config'))).toEqual(mcp)
+  const token = await made.getMcpToken()
+  expect(token).toMatch(/^[0-9a-f-]{36}$/)
+  const again = await Sandbox.connect(made.sandboxId, server.connection)
+  expect(await again.getMcpToken()).toBe(token)
+  await expect(made.commands.run('cat /etc/mcp-gateway/.token')).rejects.toMatchObject({ exitCode: 1 })
+})

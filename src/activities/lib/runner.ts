@@ -131,17 +131,17 @@ printf '\\n%s %s%s%s\\n' "$nonce" "$record" "$(part "$d/stdout")" "$(part "$d/st
 `
 
 /**
- * Arguments: folder, patience and grace in tenths of a second. Waits for the command to begin, asks its process group to end, then
+ * Arguments: folder, patience and grace in ticks of 20 ms. Waits for the command to begin, asks its process group to end, then
  * makes it; says `killed`, or `ended` where it had ended. A command that has just begun has no group of its own yet.
  */
 const CANCEL = `
 d=$1 patience=$2 grace=$3
-n=0; while [ ! -e "$d/child" ] && [ ! -e "$d/exit" ] && [ "$n" -lt "$patience" ]; do sleep 0.1; n=$((n+1)); done
+n=0; while [ ! -e "$d/child" ] && [ ! -e "$d/exit" ] && [ "$n" -lt "$patience" ]; do sleep 0.02; n=$((n+1)); done
 [ ! -e "$d/exit" ] || { echo ended; exit 0; }
 read -r c 2>/dev/null <"$d/child" || exit 0
 kill -s TERM -- "-$c" 2>/dev/null || kill -s TERM "$c" 2>/dev/null || exit 0
 echo killed
-n=0; while [ ! -e "$d/exit" ] && [ "$n" -lt "$grace" ]; do sleep 0.1; n=$((n+1)); done
+n=0; while [ ! -e "$d/exit" ] && [ "$n" -lt "$grace" ]; do sleep 0.02; n=$((n+1)); done
 kill -s KILL -- "-$c" 2>/dev/null
 exit 0
 `
@@ -192,15 +192,15 @@ export function attachCommand(launch: Launch): string {
  * up to `patienceMs`.
  */
 export function cancelCommand(home: string, commandId: string, graceMs: number, patienceMs = 0): string {
-  const tenths = (ms: number): string => String(Math.ceil(ms / 100))
+  const ticks = (ms: number): string => String(Math.ceil(ms / 20))
   const words = [
     'sh',
     '-c',
     CANCEL,
     'holdfast',
     commandFolder(home, commandId),
-    tenths(patienceMs),
-    tenths(graceMs),
+    ticks(patienceMs),
+    ticks(graceMs),
   ]
   return `exec ${words.map(quote).join(' ')}`
 }

@@ -6,7 +6,7 @@ import type { Ids } from './account.ts'
 import { startAwakeTimer } from './awake-timer.ts'
 import { EventQueue } from './event-queue.ts'
 import { describeEnd, type ProcessEnd } from './process-end.ts'
-import { openPty, type Pty, type PtySize } from './pty.ts'
+import { openPty, withoutTerminals, type Pty, type PtySize } from './pty.ts'
 import type { Pipes } from './stdio.ts'
 
 export interface ProcessSpec {
@@ -112,7 +112,12 @@ export class ManagedProcess {
       const { theirs } = pty
       // setsid makes it the terminal's session, which job control needs, and becomes the program itself.
       const args = ['--ctty', spec.cmd, ...spec.args]
-      const child = spawn('setsid', args, { cwd, env, ...ids, stdio: [theirs, theirs, theirs] })
+      const child = spawn('setsid', args, {
+        cwd,
+        env,
+        ...ids,
+        stdio: withoutTerminals([theirs, theirs, theirs]),
+      })
       if (child.pid === undefined) throw (await once(child, 'error'))[0]
       return new ManagedProcess(spec, child, pty.ours, [pty.ours], pty, ended)
     } catch (error) {
@@ -200,7 +205,7 @@ async function spawned(spec: ProcessSpec, stdio: (number | 'ignore')[]): Promise
   const options = { cwd: spec.cwd, env: spec.env, ...spec.ids, stdio, detached: true } as const
   const start = async (cmd: string, args: string[]) => {
     // A session of its own: `kill 0` in a command must not reach envd.
-    const child = spawn(cmd, args, { ...options, stdio: [...stdio] })
+    const child = spawn(cmd, args, { ...options, stdio: withoutTerminals(stdio) })
     if (child.pid === undefined) throw (await once(child, 'error'))[0]
     return child
   }

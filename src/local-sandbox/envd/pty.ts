@@ -25,6 +25,18 @@ export interface Pty {
 }
 
 let native: Native | undefined
+const masters = new Set<number>()
+let nowhere: number | undefined
+
+/**
+ * A child's stdio with which it doesn't get at terminals: the native part leaves their master side open to children,
+ * who would read and write what is another command's, maybe root's. Nothing is put in its place.
+ */
+export function withoutTerminals<Entry>(stdio: Entry[]): (Entry | 'ignore' | number)[] {
+  const length = Math.max(stdio.length, ...[...masters].map((master) => master + 1))
+  nowhere ??= openSync('/dev/null', 'r+')
+  return Array.from({ length }, (_, fd) => stdio[fd] ?? (masters.has(fd) ? nowhere! : 'ignore'))
+}
 
 /** Opens a pseudo-terminal, the owner's where named. `runDir` takes the native part. Throws where this machine has none. */
 export function openPty({ cols, rows }: PtySize, runDir: string, owner: Ids | undefined): Pty {
@@ -34,9 +46,13 @@ export function openPty({ cols, rows }: PtySize, runDir: string, owner: Ids | un
   const theirs = openSync(pty, constants.O_RDWR | constants.O_NOCTTY)
   if (owner) fchownSync(theirs, owner.uid, owner.gid)
   closeSync(slave)
+  masters.add(master)
   const ours = new ReadStream(master)
   // Were it closed before, the hang-up would come first: Node takes that for the end, with output still unread.
-  ours.once('close', () => closeSync(theirs))
+  ours.once('close', () => {
+    masters.delete(master)
+    closeSync(theirs)
+  })
   ours.once('end', () => ours.destroy())
   return {
     ours,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type IOType } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Account } from '../envd/account.ts'
 import { join } from '../envd/port-relay.ts'
+import { withoutTerminals } from '../envd/pty.ts'
 
 /** E2B's port for the code interpreter. */
 const interpreterPort = 49_999
@@ -72,7 +73,7 @@ export class Interpreter {
       ...ids,
       env: this.#environment,
       // Errors go to envd's log.
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: withoutTerminals<IOType>(['ignore', 'pipe', 'inherit']),
       detached: true,
     })
     const ended = new Promise<never>((_resolve, reject) => {
@@ -85,7 +86,7 @@ export class Interpreter {
     })
     ended.catch(() => undefined)
     // It prints one line once it listens.
-    await Promise.race([once(child.stdout, 'data'), ended])
+    await Promise.race([once(child.stdout!, 'data'), ended])
   }
 }
 

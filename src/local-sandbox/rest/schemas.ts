@@ -42,7 +42,8 @@ export const newSandbox = z.object({
   autoResume: z.object({ enabled: z.boolean() }).optional(),
   allow_internet_access: z.boolean().optional(),
   network: network.optional(),
-  mcp: z.never('is not offered by this server; leave it out').optional(),
+  // Nothing to do for a server: the client itself starts the template's `mcp-gateway` program.
+  mcp: z.record(z.string(), z.unknown()).nullish(),
   iam: z.never('is not offered by this server; leave it out').optional(),
   volumeMounts: z
     .array(z.unknown())
