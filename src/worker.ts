@@ -5,6 +5,7 @@ import { NativeConnection, Worker } from '@temporalio/worker'
 import { watchedActivities } from './activities/interceptors.ts'
 import type { Logger as Pino } from 'pino'
 import { createActivities } from './activities/index.ts'
+import { redactedActivities } from './activities/redacting.ts'
 import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
 import { HEARTBEAT_MS } from './activities/lib/heartbeat.ts'
@@ -138,7 +139,7 @@ async function createWorker(
       ownerStatus: ownerStatus(connection, namespace),
       ...workflowAccess(connection, namespace, payloads),
     }),
-    interceptors: { activity: [...tracing.activity, watchedActivities] },
+    interceptors: { activity: [() => redactedActivities(secrets), ...tracing.activity, watchedActivities] },
     sinks: tracing.sinks,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,

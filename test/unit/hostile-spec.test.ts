@@ -75,10 +75,10 @@ const step = fc.oneof(
 )
 const steps = fc.oneof(
   { weight: 60, arbitrary: fc.array(step, { maxLength: 5 }) },
-  { weight: 1, arbitrary: fc.nat(100_000).map((length) => Array.from({ length }, () => ({ run: 'true' }))) },
+  { weight: 1, arbitrary: fc.nat(10_000).map((length) => Array.from({ length }, () => ({ run: 'true' }))) },
   {
     weight: 1,
-    arbitrary: fc.nat(100_000).map((length) => Array.from({ length }, (_, index) => ({ [`k${index}`]: 1 }))),
+    arbitrary: fc.nat(10_000).map((length) => Array.from({ length }, (_, index) => ({ [`k${index}`]: 1 }))),
   },
 )
 const fields = {
@@ -159,9 +159,9 @@ function expectHarmless({ id, repo, branch, steps, sandbox }: ReturnType<typeof 
   const { protocol, username, password } = new URL(repo.url)
   expect([/^https?:$/.test(protocol), username, password]).toEqual([true, '', ''])
   expect(steps.length).toBeLessThanOrEqual(100)
-  const paths = steps.flatMap((step) => ('write' in step ? [step.write] : []))
-  expect(paths.filter((path) => /^\/|(^|\/)(\.\.|\.git)(\/|$)|[\u0000-\u001f]/i.test(path))).toEqual([])
-  const lines = steps.flatMap((step) => ('run' in step ? [step.run] : []))
-  expect(lines.filter((line) => line.includes('\0'))).toEqual([])
+  for (const path of steps.flatMap((step) => ('write' in step ? [step.write] : [])))
+    expect(path).not.toMatch(/^\/|(^|\/)(\.\.|\.git)(\/|$)|[\u0000-\u001f]/i)
+  for (const line of steps.flatMap((step) => ('run' in step ? [step.run] : [])))
+    expect(line).not.toContain('\0')
   for (const name of Object.keys(sandbox.envs)) expect(name).toMatch(/^[A-Za-z_]\w*$/)
 }
