@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { Client, Connection, type WorkflowClient } from '@temporalio/client'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import { connect } from '../../src/index.ts'
 import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
@@ -66,6 +68,20 @@ test('a job can be found by what it waits for, and then by its outcome', async (
   const { events } = await holdfast.workflows.getHandle(spec.id).fetchHistory()
   const upserts = events?.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes)
   expect(upserts).toHaveLength(4)
+})
+
+const documented = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8')
+
+test('every filter that is documented is one that the server takes, and every column is documented', async () => {
+  const filters = [...documented.matchAll(/`([^`]* (?:=|!=|>|STARTS_WITH) [^`]*)`/g)].map(
+    ([, filter]) => filter!,
+  )
+  expect(filters.length).toBeGreaterThanOrEqual(10)
+  for (const filter of filters)
+    expect((await holdfast.workflows.count(filter)).count, filter).toBeGreaterThanOrEqual(0)
+  const names = Object.values(SEARCH_ATTRIBUTES).map(({ name }) => name)
+  const rows = [...documented.matchAll(/^\| `(Holdfast\w+)`/gm)].map(([, name]) => name)
+  expect(rows.toSorted()).toEqual(names.toSorted())
 })
 
 test('where the namespace has no such search attributes, jobs run and only the list is poorer', async () => {
