@@ -80,7 +80,7 @@ test('every filter that is documented is one that the server takes, and every co
   for (const filter of filters)
     expect((await holdfast.workflows.count(filter)).count, filter).toBeGreaterThanOrEqual(0)
   const names = Object.values(SEARCH_ATTRIBUTES).map(({ name }) => name)
-  const rows = [...documented.matchAll(/^\| `(Holdfast\w+)`/gm)].map(([, name]) => name)
+  const rows = [...documented.matchAll(/^\| `(Holdfast\w+)`/gm)].map(([, name]) => name!)
   expect(rows.toSorted()).toEqual(names.toSorted())
 })
 
