@@ -55,6 +55,8 @@ export interface Actions {
   signals: number
   updates: number
   childWorkflows: number
+  /** Of search attributes. */
+  upserts: number
   /** ms that activities have taken, those that run now included. */
   activityMs: number
 }
@@ -77,12 +79,13 @@ export interface Limits {
 }
 
 /**
- * Actions that Temporal Cloud would bill for the run: its start, and each activity, timer, signal, update, child workflow and heartbeat.
+ * Actions that Temporal Cloud would bill for the run: its start, and each activity, timer, signal, update, child workflow, upsert and heartbeat.
  * An estimate: what the workflow can't see (retries, queries, refused updates) isn't in it, and heartbeats are taken to be regular.
  */
 export function countActions(actions: Actions, { heartbeatMs }: Tariff): number {
-  const { activities, timers, signals, updates, childWorkflows, activityMs } = actions
-  return 1 + activities + timers + signals + updates + childWorkflows + Math.floor(activityMs / heartbeatMs)
+  const { activityMs, ...counted } = actions
+  const heartbeats = Math.floor(activityMs / heartbeatMs)
+  return Object.values(counted).reduce((sum, count) => sum + count, 1 + heartbeats)
 }
 
 /** USD for a second of a sandbox. */

@@ -57,7 +57,7 @@ test('a job says what it has cost, at the prices of its worker, by actions that 
   expect(cost.usd).toBeGreaterThan(before.usd)
   const events = await holdfast.historyOf(spec.id)
   const asked =
-    /^(workflowExecution(Started|Signaled|UpdateAccepted)|activityTaskScheduled|timerStarted)Event/
+    /^(workflowExecution(Started|Signaled|UpdateAccepted)|activityTaskScheduled|timerStarted|upsertWorkflow)/
   const seen = events.filter((type) => asked.test(type)).length
   // Two activities at most run at once.
   const heartbeats = 2 * Math.ceil((Date.now() - begun) / 5_000)

@@ -18,6 +18,7 @@ const NO_ACTIONS: Actions = {
   signals: 0,
   updates: 0,
   childWorkflows: 0,
+  upserts: 0,
   activityMs: 0,
 }
 const FREE_ACTIONS: Tariff = { ...LIST_PRICES, action: 0 }
@@ -48,6 +49,7 @@ const actions = fc.record({
   signals: fc.nat(1e4),
   updates: fc.nat(1e4),
   childWorkflows: fc.nat(1e4),
+  upserts: fc.nat(1e4),
   activityMs: ms,
 })
 
@@ -116,7 +118,15 @@ test('the account keeps every ms, under its size', () => {
 })
 
 test('actions: the start, each of what was asked for, and a heartbeat for each interval', () => {
-  const some = { activities: 7, timers: 2, signals: 1, updates: 1, childWorkflows: 0, activityMs: 12_345 }
+  const some = {
+    activities: 7,
+    timers: 2,
+    signals: 1,
+    updates: 1,
+    childWorkflows: 0,
+    upserts: 0,
+    activityMs: 12_345,
+  }
   expect(countActions(NO_ACTIONS, LIST_PRICES)).toBe(1)
   expect(countActions(some, LIST_PRICES)).toBe(1 + 11 + 2)
 })

@@ -8,7 +8,7 @@ import type {
 import type { Actions } from '../../contract/cost.ts'
 
 /** Of this run of the workflow: each run has modules of its own. */
-const counted = { activities: 0, timers: 0, signals: 0, updates: 0, childWorkflows: 0 }
+const counted = { activities: 0, timers: 0, signals: 0, updates: 0, childWorkflows: 0, upserts: 0 }
 /** When the activities that run now began, and the time of those that have ended. */
 const running = new Set<{ since: number }>()
 let endedMs = 0
@@ -18,6 +18,9 @@ export function actionsSoFar(): Actions {
   const now = Date.now()
   return { ...counted, activityMs: [...running].reduce((sum, { since }) => sum + now - since, endedMs) }
 }
+
+/** No interceptor sees these. */
+export const countUpsert = (): void => void counted.upserts++
 
 /** Counts what goes in and out. */
 export const counting = (): WorkflowInterceptors => ({

@@ -1,6 +1,7 @@
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow'
 import type { JobEventBody } from '../../contract/job.ts'
 import { asPairs, type Columns, columnsAtStart, SEARCH_ATTRIBUTES } from '../../contract/search-attributes.ts'
+import { countUpsert } from './actions.ts'
 import { changedColumns, columnsOf, isNews } from './columns.ts'
 import type { JobView } from './job-view.ts'
 import { pageOf } from './page.ts'
@@ -35,6 +36,7 @@ export class Display {
     )
     if (Object.keys(changed).length === 0) return
     upsertSearchAttributes(asPairs(changed))
+    countUpsert()
     this.#shown = now
     this.#shownAt = Date.now()
   }
