@@ -8,6 +8,7 @@ import { checkpointActivities } from './job/checkpoints.ts'
 import { commandActivities } from './job/commands.ts'
 import { fileActivities } from './job/files.ts'
 import { gitActivities } from './job/git.ts'
+import { guardActivities } from './job/guards.ts'
 import type { ActivityDeps } from './lib/deps.ts'
 import { asActivities } from './lib/operation.ts'
 import { lifecycleActivities } from './lifecycle.ts'
@@ -32,6 +33,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   ...commandActivities(deps),
   ...fileActivities(deps),
   ...gitActivities(deps),
+  ...guardActivities(deps),
   ...checkpointActivities(deps),
   ...sessionActivities(deps),
   ...reaperActivities(deps),

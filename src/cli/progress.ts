@@ -95,6 +95,10 @@ export function createProgress(options: ProgressOptions): Progress {
         return tail ? [lines.stepBegins(event, colors)] : []
       case 'stepFinished':
         return finishStep(event)
+      case 'guardsBreached':
+        return event.breaches.map(({ guard, message }) =>
+          lines.mark('cancelled', colors, `  ! beyond its guards, ${guard}: ${cleanLine(message)}`),
+        )
       case 'reviewRequested':
         return reviewBox(event, { jobId, program, now: now(), colors })
       case 'reviewRefused':

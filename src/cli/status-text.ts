@@ -18,6 +18,11 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
       'answer with',
       waitingFor && 'answerWith' in waitingFor && colors.cyan(answerWith(waitingFor.answerWith, program)),
     ],
+    [
+      'guards',
+      waitingFor?.kind === 'review' &&
+        waitingFor.breaches?.map(({ message }) => cleanLine(message)).join('; '),
+    ],
     ['branch', cleanLine(branch)],
     ['commit', commit],
     ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],

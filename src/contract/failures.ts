@@ -50,6 +50,10 @@ export const FAILURES = {
   // Commands
   StepFailed: { next: 'terminal', remedy: "read the step's output; the sandbox is kept if `keep` says so" },
   CheckFailed: { next: 'terminal', remedy: "read the check's output; the sandbox is kept if `keep` says so" },
+  GuardBreached: {
+    next: 'terminal',
+    remedy: 'look at what the message names; widen `guards`, or have a person decide by `onBreach: review`',
+  },
   LimitReached: {
     next: 'terminal',
     remedy:

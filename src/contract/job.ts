@@ -1,6 +1,7 @@
 import ms from 'ms'
 import type { Cost, SandboxTime } from './cost.ts'
 import type { FailureReport } from './failures.ts'
+import type { Breach } from './guards.ts'
 import type { CommandStep, Step } from './spec.ts'
 
 /** Workflow types, as the Temporal UI shows them. */
@@ -95,6 +96,7 @@ export type JobEventBody =
   | { type: 'outageOver'; ms: number }
   | ({ type: 'stepStarted' } & Pick<StepReport, 'step' | 'kind' | 'name' | 'round'>)
   | ({ type: 'stepFinished'; output: string } & StepReport)
+  | { type: 'guardsBreached'; breaches: Breach[] }
   | {
       type: 'reviewRequested'
       round: number
@@ -133,7 +135,7 @@ export interface SandboxUse {
 
 /** What a job waits for. Times in ms since the epoch. */
 export type WaitingFor =
-  | { kind: 'review'; since: number; until: number; answerWith: string }
+  | { kind: 'review'; since: number; until: number; answerWith: string; breaches?: Breach[] }
   | { kind: 'timer'; since: number; until: number }
   | { kind: 'notification'; name: string; since: number; until: number; answerWith: string }
   /** Something that is unreachable; `until` is when it is tried again. */

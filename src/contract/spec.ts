@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checked, DAY, duration, envs, MINUTE, oneLine, secretRef, text, urlProblem } from './fields.ts'
+import { guards } from './guards.ts'
 import { branchNameProblem, repositoryPathProblem } from './git-names.ts'
 
 /** E2B's `ALL_TRAFFIC`. */
@@ -94,6 +95,7 @@ export const agentJobSpec = z
       .max(50)
       .default([])
       .describe('Commands that must exit with 0 before review, commit and push'),
+    guards: guards.optional(),
     review: z
       .strictObject({
         required: z.boolean().default(true),

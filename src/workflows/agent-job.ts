@@ -6,12 +6,13 @@ import {
   workflowInfo,
 } from '@temporalio/workflow'
 import { LIST_PRICES } from '../contract/cost.ts'
+import type { Breach } from '../contract/guards.ts'
 import type { DiffSummary, JobResult, JobStatus, Review, ReviewAnswer } from '../contract/job.ts'
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
 import { Display } from './lib/display.ts'
-import { ending, type Ending, toReport } from './lib/failures.ts'
+import { ending, type Ending, jobFailure, toReport } from './lib/failures.ts'
 import type { JobView } from './lib/job-view.ts'
 import { Ledger } from './lib/ledger.ts'
 import { SandboxLease } from './lib/lease.ts'
@@ -23,6 +24,9 @@ import { Workspace } from './lib/workspace.ts'
 
 type Outcome = Omit<JobResult, 'sandbox' | 'cost'>
 
+/** A review that a breach of the guards asks for. */
+const WHERE_NONE_IS_ASKED_FOR = { timeout: 7 * 24 * 60 * 60_000, onTimeout: 'reject' } as const
+
 /** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
 export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const { workflowId: id } = workflowInfo()
@@ -33,6 +37,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const desk = new ReviewDesk(journal)
   const ledger = new Ledger(lease)
   let diff: DiffSummary | null = null
+  let breaches: Breach[] = []
   const trailer = `${id}/1`
   let spec = input
   /** Known once the spec is admitted: until then it may be anything. */
@@ -98,20 +103,38 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     diff = await workspace.read((target) =>
       perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
     )
+    await checkGuards()
     return checks
   }
 
+  async function checkGuards(): Promise<void> {
+    const { guards } = spec
+    if (!guards) return
+    const found = await workspace.read((target) =>
+      perform('checkGuards', 'check the guards', { ...target, baseCommit: workspace.baseCommit, guards }),
+    )
+    breaches = found.breaches
+    if (breaches.length === 0) return
+    journal.record({ type: 'guardsBreached', breaches })
+    if (guards.onBreach === 'fail')
+      throw jobFailure('GuardBreached', breaches.map(({ message }) => message).join('; '))
+  }
+
   async function askForReview(): Promise<ReviewAnswer | null> {
-    if (!spec.review?.required) return null
-    const { timeout, onTimeout } = spec.review
+    const breached = breaches.length > 0
+    if (!spec.review?.required && !breached) return null
+    const { timeout, onTimeout } = spec.review ?? WHERE_NONE_IS_ASKED_FOR
     journal.enter('review')
-    return workspace.pauseAcross('until the review', Infinity, () => answer(timeout, onTimeout))
+    // Silence is no leave to go beyond the guards.
+    const silence = breached ? 'reject' : onTimeout
+    return workspace.pauseAcross('until the review', Infinity, () => answer(timeout, silence))
   }
 
   async function answer(timeout: number, onTimeout: 'approve' | 'reject'): Promise<ReviewAnswer> {
     const since = Date.now()
     const until = since + timeout
-    journal.waitingFor = { kind: 'review', since, until, answerWith: `holdfast approve ${id}` }
+    const why = breaches.length > 0 ? { breaches } : {}
+    journal.waitingFor = { kind: 'review', since, until, answerWith: `holdfast approve ${id}`, ...why }
     const { files = 0, insertions = 0, deletions = 0 } = diff ?? {}
     journal.record({ type: 'reviewRequested', round: journal.round, files, insertions, deletions, until })
     const review: ReviewAnswer = (await desk.wait(timeout)) ?? { decision: onTimeout, by: 'timeout' }

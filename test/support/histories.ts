@@ -18,7 +18,10 @@ export interface NamedHistory {
 /** Replays histories against today's workflow code. @returns what doesn't replay, and why */
 export async function replay(histories: NamedHistory[]): Promise<{ workflowId: string; message: string }[]> {
   Runtime.install({ logger: temporalLogger(createLogger('error')), shutdownSignals: [] })
-  const options = { workflowBundle: { codePath: await workflowBundle() } }
+  const options = {
+    workflowBundle: { codePath: await workflowBundle() },
+    sinks: { holdfastTraces: { runEnded: { fn: () => undefined } } },
+  }
   const problems = []
   for await (const { workflowId, error } of Worker.runReplayHistories(options, histories))
     if (error) problems.push({ workflowId, message: error.message })

@@ -29,6 +29,14 @@ test.each([
     ],
   ],
   [
+    'went beyond its guards',
+    {
+      phase: 'review',
+      waitingFor: { ...review, breaches: [{ guard: 'paths', message: 'outside of guards.paths: a_b.ts' }] },
+    },
+    [String.raw`- **paths**: outside of guards.paths: a\_b.ts`],
+  ],
+  [
     'waits for a notification',
     {
       waitingFor: { kind: 'notification', name: 'ci', since, until, answerWith: 'holdfast notify fix-it ci' },

@@ -97,6 +97,7 @@ const TABLE = {
   applyPatch: WORK,
   cloneRepository: WORK,
   readDiff: WORK,
+  checkGuards: WORK,
   saveCheckpoint: WORK,
   restoreCheckpoint: WORK,
   verifyResume: WORK,

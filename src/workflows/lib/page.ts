@@ -1,4 +1,5 @@
 import ms from 'ms'
+import type { Breach } from '../../contract/guards.ts'
 import type { StepReport, WaitingFor } from '../../contract/job.ts'
 import type { JobView } from './job-view.ts'
 import { code, fenced, table, text, utf8Length } from '../../contract/markdown.ts'
@@ -42,6 +43,7 @@ function waiting({ waitingFor, id }: JobView): string {
   const lines = [`**Waits for ${what(waitingFor)}** since ${moment(waitingFor.since)}`]
   if (waitingFor.kind === 'review')
     lines.push(
+      ...breached(waitingFor),
       `Until ${moment(waitingFor.until)}. Answer with ${code(`${waitingFor.answerWith} --by NAME`)}, or here: _More Actions_, ` +
         'Send an Update (or a Signal), with JSON as its input:',
       table(
@@ -64,6 +66,14 @@ function waiting({ waitingFor, id }: JobView): string {
     lines.push(`${text(waitingFor.failure.message, 600)}\n\nNext try: ${moment(waitingFor.until)}`)
   return lines.join('\n\n')
 }
+
+const breached = ({ breaches = [] }: { breaches?: Breach[] }): string[] =>
+  breaches.length > 0
+    ? [
+        'It went beyond its guards:',
+        breaches.map(({ guard, message }) => `- **${guard}**: ${text(message, 400)}`).join('\n'),
+      ]
+    : []
 
 function what(wait: WaitingFor): string {
   if (wait.kind === 'review') return 'a review'

@@ -1,0 +1,96 @@
+import picomatch from 'picomatch'
+import type { Breach, Guards } from '../../contract/guards.ts'
+
+/** One file of a diff. */
+export interface FileChange {
+  /** As git says: A, M, D, R, C, T. */
+  status: string
+  path: string
+  /** Where it was, if it was moved. */
+  from?: string
+  /** Lines; 0 in binary files. */
+  insertions: number
+  deletions: number
+}
+
+/** Files that a message names. */
+const NAMED = 5
+
+/** In which ways the changes leave their bounds. */
+export function findBreaches(changes: FileChange[], guards: Guards): Breach[] {
+  return [
+    ...strayed(changes, guards.paths),
+    ...tooMany('maxFiles', changes.length, guards.maxFiles, 'files changed'),
+    ...tooMany('maxLines', sum(changes), guards.maxLines, 'lines changed'),
+    ...lessTested(changes, guards.tests),
+  ]
+}
+
+function strayed(changes: FileChange[], globs: string[] = ['**']): Breach[] {
+  const may = globs.filter((glob) => !glob.startsWith('!'))
+  const mayNot = globs.filter((glob) => glob.startsWith('!')).map((glob) => glob.slice(1))
+  const within = matcher(may.length > 0 ? may : ['**'], mayNot)
+  const paths = changes.flatMap(({ path, from, status }) => (from && status === 'R' ? [from, path] : [path]))
+  const outside = paths.filter((path) => !within(path))
+  return outside.length > 0 ? [{ guard: 'paths', message: `outside of guards.paths: ${list(outside)}` }] : []
+}
+
+function lessTested(changes: FileChange[], globs: string[]): Breach[] {
+  if (globs.length === 0) return []
+  const isTest = matcher(globs)
+  const gone = changes.filter(
+    ({ status, path, from }) =>
+      (status === 'D' && isTest(path)) || (status === 'R' && isTest(from ?? '') && !isTest(path)),
+  )
+  const shrunk = changes.filter(
+    ({ status, path, insertions, deletions }) => status !== 'D' && isTest(path) && deletions > insertions,
+  )
+  const breach = (words: string, files: FileChange[]): Breach[] =>
+    files.length > 0
+      ? [{ guard: 'tests', message: `${words}: ${list(files.map(({ from, path }) => from ?? path))}` }]
+      : []
+  return [...breach('tests deleted', gone), ...breach('tests with fewer lines', shrunk)]
+}
+
+function tooMany(guard: 'maxFiles' | 'maxLines', count: number, most = Infinity, words: string): Breach[] {
+  return count > most ? [{ guard, message: `${count} ${words}, more than guards.${guard}: ${most}` }] : []
+}
+
+const sum = (changes: FileChange[]): number =>
+  changes.reduce((total, { insertions, deletions }) => total + insertions + deletions, 0)
+
+/** Names that begin with a dot are names like others. */
+const matcher = (globs: string[], ignore: string[] = []): ((path: string) => boolean) =>
+  picomatch(globs, { dot: true, ...(ignore.length > 0 && { ignore }) })
+
+export const list = (paths: string[]): string =>
+  paths.slice(0, NAMED).join(', ') + (paths.length > NAMED ? ` and ${paths.length - NAMED} more` : '')
+
+/**
+ * Reads what `git diff -z` prints of one and the same diff.
+ *
+ * @param nameStatus printed with `--name-status`
+ * @param numstat printed with `--numstat`
+ */
+export function parseChanges(nameStatus: string, numstat: string): FileChange[] {
+  const lines = new Map(numbers(numstat))
+  const fields = nameStatus.split('\0')
+  const changes: FileChange[] = []
+  for (let at = 0; at + 1 < fields.length;) {
+    const status = (fields[at++] ?? '').slice(0, 1)
+    const moved = status === 'R' || status === 'C' ? { from: fields[at++] ?? '' } : {}
+    const path = fields[at++] ?? ''
+    changes.push({ status, path, ...moved, ...(lines.get(path) ?? { insertions: 0, deletions: 0 }) })
+  }
+  return changes
+}
+
+/** A moved file's record has an empty path, and then both of its paths. */
+function* numbers(numstat: string): Generator<[string, { insertions: number; deletions: number }]> {
+  const fields = numstat.split('\0')
+  for (let at = 0; at + 1 < fields.length;) {
+    const [, insertions, deletions, name] = /^(.*?)\t(.*?)\t(.*)$/s.exec(fields[at++] ?? '') ?? []
+    const path = name || fields[(at += 2) - 1] || ''
+    yield [path, { insertions: Number(insertions) || 0, deletions: Number(deletions) || 0 }]
+  }
+}
