@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { stringify } from 'yaml'
 import type { AgentJobInput, Job, JobEvent, OutputChunk } from '../../src/index.ts'
-import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { steadyPort } from '../support/steady-port.ts'
 import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 import { type Ended, type Program, startProgram } from '../support/program.ts'
 
@@ -269,7 +269,7 @@ describe.concurrent('holdfast worker', () => {
   })
 
   test('where no Temporal server answers it ends with 5 and says so', async () => {
-    const address = `127.0.0.1:${await freePort()}`
+    const address = `127.0.0.1:${await steadyPort()}`
     const env = { ...settings(), TEMPORAL_ADDRESS: address }
     const { code, stdout } = await startProgram(['worker', '--json'], env).ended
     expect(code).toBe(5)

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type EmbeddedOptions, embeddedServer } from '../../src/runtime/temporal/embedded.ts'
 import { findTemporal } from '../../src/runtime/temporal/find-temporal.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
-import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { steadyPort } from '../support/steady-port.ts'
 import { identify } from '../../src/runtime/temporal/process-identity.ts'
 import { untilReachable } from '../../src/runtime/temporal/reachable.ts'
 
@@ -25,7 +25,7 @@ const stops: (() => Promise<unknown>)[] = []
 
 beforeEach(async () => {
   stateFolder = await mkdtemp(join(tmpdir(), 'holdfast-embedded-'))
-  preferredPorts = { port: await freePort(), uiPort: await freePort() }
+  preferredPorts = { port: await steadyPort(), uiPort: await steadyPort() }
 })
 
 afterEach(async () => {

@@ -6,7 +6,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { connect, type Job, type Jobs } from '../../src/index.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
-import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { steadyPort } from '../support/steady-port.ts'
 import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 import { type Program, startProgram } from '../support/program.ts'
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
   const address = inject('temporalAddress')
   holdfast = await startHoldfast({ encryptionKeys: before })
   connection = await Connection.connect({ address })
-  codecUrl = `http://127.0.0.1:${await freePort()}`
+  codecUrl = `http://127.0.0.1:${await steadyPort()}`
   const port = new URL(codecUrl).port
   codecServer = startProgram(['codec-server', '--port', port, '--origin', UI], {
     HOLDFAST_ENCRYPTION_KEYS: rotated,

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { steadyPort } from '../support/steady-port.ts'
 import { dashboardQueries } from '../support/dashboard.ts'
 import { end, type Holdfast } from '../support/holdfast.ts'
 import { measuredWorld } from '../support/measured-world.ts'
@@ -26,7 +26,7 @@ beforeAll(async () => {
   }
   // YAML holds all of JSON.
   await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config))
-  const address = `127.0.0.1:${await freePort()}`
+  const address = `127.0.0.1:${await steadyPort()}`
   api = `http://${address}/api/v1`
   const args = [
     `--config.file=${join(folder, 'prometheus.yml')}`,

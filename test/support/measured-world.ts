@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { steadyPort } from './steady-port.ts'
 import { eventOf, type Holdfast, startHoldfast } from './holdfast.ts'
 
 export interface MeasuredWorld {
@@ -17,7 +17,7 @@ export interface MeasuredWorld {
  */
 export async function measuredWorld(env: NodeJS.ProcessEnv = {}, log?: number): Promise<MeasuredWorld> {
   const holdfast = await startHoldfast()
-  const port = await freePort()
+  const port = await steadyPort()
   const worker = await holdfast.startWorker({ ...env, HOLDFAST_METRICS_PORT: String(port) }, log)
   const job = await holdfast.jobs.submit(
     await holdfast.spec({ review: { required: true }, steps: [{ write: 'made', content: 'x' }] }),

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kill } from 'node:process'
-import { freePort } from '../../src/runtime/temporal/ports.ts'
+import { steadyPort } from './steady-port.ts'
 import { endProcess } from '../../src/runtime/temporal/process-identity.ts'
 import { readRecord } from '../../src/runtime/temporal/server-record.ts'
 import { isAlive } from '../../src/local-sandbox/isolation/processes.ts'
@@ -31,7 +31,7 @@ export interface TestStack {
 
 export async function testStack(options: { args: string[]; env: NodeJS.ProcessEnv }): Promise<TestStack> {
   const state = await mkdtemp(join(tmpdir(), 'holdfast-up-'))
-  const ports = ['--port', String(await freePort()), '--ui-port', String(await freePort())]
+  const ports = ['--port', String(await steadyPort()), '--ui-port', String(await steadyPort())]
   const programs: Program[] = []
   const record = () => readRecord(join(state, 'temporal.json'))
   const start = (env: NodeJS.ProcessEnv = {}): Program => {
@@ -46,7 +46,9 @@ export async function testStack(options: { args: string[]; env: NodeJS.ProcessEn
     up: async () => {
       const program = start()
       const [line] = await program.until('stdout', /^.+$/m)
-      return { ...program, ready: JSON.parse(line) as Ready }
+      const ready = JSON.parse(line) as Ready | { error: { message: string } }
+      if ('error' in ready) throw new Error(ready.error.message)
+      return { ...program, ready }
     },
     temporalPid: () => record()?.server.pid,
     cleanUp: async () => {
