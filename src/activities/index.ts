@@ -3,6 +3,7 @@ import { codeOperations } from './code.ts'
 import { commandOperations } from './commands.ts'
 import { fileOperations } from './files.ts'
 import { gitOperations } from './git.ts'
+import { agentActivities } from './job/agents.ts'
 import { admissionActivities } from './job/admission.ts'
 import { checkpointActivities } from './job/checkpoints.ts'
 import { commandActivities } from './job/commands.ts'
@@ -34,6 +35,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   ...fileActivities(deps),
   ...gitActivities(deps),
   ...guardActivities(deps),
+  ...agentActivities(deps),
   ...checkpointActivities(deps),
   ...sessionActivities(deps),
   ...reaperActivities(deps),

@@ -95,6 +95,24 @@ export function createProgress(options: ProgressOptions): Progress {
         return tail ? [lines.stepBegins(event, colors)] : []
       case 'stepFinished':
         return finishStep(event)
+      case 'agentTurn':
+        return lines.agentTurn(event, colors)
+      case 'conversationLost':
+        return [
+          lines.mark(
+            'cancelled',
+            colors,
+            `  ! ${cleanLine(event.name)}: its conversation was lost, it starts from the work so far`,
+          ),
+        ]
+      case 'fixing':
+        return [
+          lines.mark(
+            'cancelled',
+            colors,
+            `  ! ${cleanLine(event.check)} is red: the agent mends it (${event.attempt})`,
+          ),
+        ]
       case 'guardsBreached':
         return event.breaches.map(({ guard, message }) =>
           lines.mark('cancelled', colors, `  ! beyond its guards, ${guard}: ${cleanLine(message)}`),

@@ -72,9 +72,12 @@ export function sandboxUse({ state, runningMs, pausedMs, resumes }: SandboxUse):
 }
 
 /** What a job has cost, as in "$0.0042: sandbox $0.0017, 51 Temporal actions $0.0025; pausing saved $1.23". */
-function costs({ sandbox, temporal, usd, savedByPausingUsd }: Cost): string {
+function costs({ sandbox, temporal, models, usd, savedByPausingUsd }: Cost): string {
+  const { inputTokens, outputTokens } = models
+  const tokens =
+    inputTokens + outputTokens > 0 ? `, ${inputTokens + outputTokens} tokens ${dollars(models.usd)}` : ''
   const saved = savedByPausingUsd > 0 ? `; pausing saved ${dollars(savedByPausingUsd)}` : ''
-  return `${dollars(usd)}: sandbox ${dollars(sandbox.usd)}, ${temporal.actions} Temporal actions ${dollars(temporal.usd)}${saved}`
+  return `${dollars(usd)}: sandbox ${dollars(sandbox.usd)}, ${temporal.actions} Temporal actions ${dollars(temporal.usd)}${tokens}${saved}`
 }
 
 const twoDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 })

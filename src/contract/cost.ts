@@ -61,10 +61,20 @@ export interface Actions {
   activityMs: number
 }
 
+/** What models have read and written. */
+export interface ModelUse {
+  inputTokens: number
+  outputTokens: number
+  usd: number
+}
+
+export const NO_MODEL_USE: ModelUse = { inputTokens: 0, outputTokens: 0, usd: 0 }
+
 /** What a job has cost so far. */
 export interface Cost {
   sandbox: { runningMs: number; pausedMs: number; usd: number }
   temporal: { actions: number; usd: number }
+  models: ModelUse
   /** All of it. */
   usd: number
   /** What the paused time would have cost more if the sandbox had run. */
@@ -97,7 +107,12 @@ export function pricePerSecond(
   return { running: cpuCount * vcpuSecond + gib * gibSecond, paused: gib * pausedGibSecond }
 }
 
-export function costOf(use: Pick<SandboxUse, 'sizes'>, actions: Actions, tariff: Tariff): Cost {
+export function costOf(
+  use: Pick<SandboxUse, 'sizes'>,
+  actions: Actions,
+  tariff: Tariff,
+  models: ModelUse = NO_MODEL_USE,
+): Cost {
   const sandbox = { runningMs: 0, pausedMs: 0, usd: 0 }
   let savedByPausingUsd = 0
   for (const size of use.sizes) {
@@ -109,7 +124,7 @@ export function costOf(use: Pick<SandboxUse, 'sizes'>, actions: Actions, tariff:
   }
   const count = countActions(actions, tariff)
   const temporal = { actions: count, usd: count * tariff.action }
-  return { sandbox, temporal, usd: sandbox.usd + temporal.usd, savedByPausingUsd }
+  return { sandbox, temporal, models, usd: sandbox.usd + temporal.usd + models.usd, savedByPausingUsd }
 }
 
 /** Which limit a cost has reached. */

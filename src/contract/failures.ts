@@ -54,6 +54,18 @@ export const FAILURES = {
     next: 'terminal',
     remedy: 'look at what the message names; widen `guards`, or have a person decide by `onBreach: review`',
   },
+  AgentNotInstalled: {
+    next: 'terminal',
+    remedy: 'use a template that has the agent (docs/agents.md says how to make one)',
+  },
+  AgentFailed: {
+    next: 'terminal',
+    remedy: "read the agent's last words; the sandbox is kept if `keep` says so",
+  },
+  AgentStuck: {
+    next: 'terminal',
+    remedy: "check the agent's endpoint and key, or raise `idleTimeout`, `timeout` or `maxToolCalls`",
+  },
   LimitReached: {
     next: 'terminal',
     remedy:

@@ -1,4 +1,5 @@
 import ms from 'ms'
+import type { AgentReport } from './agents/report.ts'
 import type { Cost, SandboxTime } from './cost.ts'
 import type { FailureReport } from './failures.ts'
 import type { Breach } from './guards.ts'
@@ -63,7 +64,7 @@ export interface DiffSummary {
 export interface StepReport {
   /** Counts from 0, over all rounds. */
   step: number
-  kind: 'run' | 'write' | 'patch' | 'sleep' | 'waitFor' | 'check'
+  kind: 'run' | 'write' | 'patch' | 'agent' | 'sleep' | 'waitFor' | 'check'
   name: string
   round: number
   ms: number
@@ -96,6 +97,11 @@ export type JobEventBody =
   | { type: 'outageOver'; ms: number }
   | ({ type: 'stepStarted' } & Pick<StepReport, 'step' | 'kind' | 'name' | 'round'>)
   | ({ type: 'stepFinished'; output: string } & StepReport)
+  /** A turn of an agent; `resumed` says whether it went on with its conversation. */
+  | ({ type: 'agentTurn'; step: number; resumed: boolean } & AgentReport)
+  /** The sandbox with the agent's conversation was lost: it starts anew, from the work so far. */
+  | { type: 'conversationLost'; name: string }
+  | { type: 'fixing'; check: string; attempt: number }
   | { type: 'guardsBreached'; breaches: Breach[] }
   | {
       type: 'reviewRequested'
@@ -175,11 +181,16 @@ export interface JobResult {
 /** Label of a step for people. */
 export function stepName(step: Step | CommandStep): string {
   if (step.name) return step.name
+  if ('agent' in step) return firstLine(step.prompt)
   if ('write' in step) return `write ${step.write}`
   if ('patch' in step) return `patch ${patchedFiles(step.patch)}`
   if ('sleep' in step) return `sleep ${ms(step.sleep, { long: true })}`
   if ('waitFor' in step) return `wait for ${step.waitFor}`
-  const line = step.run.trim().split('\n')[0] ?? ''
+  return firstLine(step.run)
+}
+
+function firstLine(text: string): string {
+  const line = text.trim().split('\n')[0] ?? ''
   return line.length > 80 ? `${line.slice(0, 79)}…` : line
 }
 

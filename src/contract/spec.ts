@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checked, DAY, duration, envs, MINUTE, oneLine, secretRef, text, urlProblem } from './fields.ts'
+import { agentStep } from './agent-step.ts'
 import { guards } from './guards.ts'
 import { branchNameProblem, repositoryPathProblem } from './git-names.ts'
 
@@ -59,7 +60,7 @@ const waitStep = z
   })
   .describe('Wait for something outside, such as CI, with the sandbox paused')
 
-export const stepSchema = z.union([runStep, writeStep, patchStep, sleepStep, waitStep])
+export const stepSchema = z.union([runStep, writeStep, patchStep, agentStep, sleepStep, waitStep])
 const stepsSchema = z.array(stepSchema).max(100)
 
 /** Why E2B would refuse these rules, or undefined where it would not. */

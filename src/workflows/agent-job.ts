@@ -9,8 +9,10 @@ import { LIST_PRICES } from '../contract/cost.ts'
 import type { Breach } from '../contract/guards.ts'
 import type { DiffSummary, JobResult, JobStatus, Review, ReviewAnswer } from '../contract/job.ts'
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
-import type { AgentJobSpec } from '../contract/spec.ts'
+import type { AgentJobSpec, Step } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
+import { Agents } from './lib/agents.ts'
+import { type Fixer, passChecks } from './lib/checks.ts'
 import { Display } from './lib/display.ts'
 import { ending, type Ending, jobFailure, toReport } from './lib/failures.ts'
 import type { JobView } from './lib/job-view.ts'
@@ -18,7 +20,7 @@ import { Ledger } from './lib/ledger.ts'
 import { SandboxLease } from './lib/lease.ts'
 import { jobEnded, MeasuredJournal } from './lib/metrics.ts'
 import { ReviewDesk } from './lib/review.ts'
-import { runChecks, runSteps } from './lib/steps.ts'
+import { runSteps, stepsAgain } from './lib/steps.ts'
 import { Waits } from './lib/waits.ts'
 import { Workspace } from './lib/workspace.ts'
 
@@ -36,6 +38,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const waits = new Waits(journal, workspace)
   const desk = new ReviewDesk(journal)
   const ledger = new Ledger(lease)
+  const agents = new Agents(journal, workspace, ledger)
   let diff: DiffSummary | null = null
   let breaches: Breach[] = []
   const trailer = `${id}/1`
@@ -97,14 +100,30 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
-    await runSteps(journal, workspace, waits, changes?.steps ?? spec.steps, feedback)
-    if (spec.checks.length > 0) journal.enter('checks')
-    const checks = await runChecks(journal, workspace, spec.checks)
+    const steps = changes?.steps ?? (changes ? stepsAgain(spec.steps) : spec.steps)
+    await runSteps({ journal, workspace, waits, agents, spec }, steps, feedback)
+    const checks = await passChecks(journal, workspace, spec.checks, fixer(steps))
     diff = await workspace.read((target) =>
       perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
     )
     await checkGuards()
     return checks
+  }
+
+  /** The last agent mends what it made, and the commands behind it run again. */
+  function fixer(steps: Step[]): Fixer | undefined {
+    const [step, ...rest] = stepsAgain(steps)
+    if (!step || !('agent' in step)) return undefined
+    return {
+      attempts: step.fixAttempts,
+      fix: async (check, attempt) => {
+        journal.record({ type: 'fixing', check: check.name, attempt })
+        journal.enter('steps')
+        await agents.turn(spec, step, { kind: 'fix', prompt: step.prompt, check, output: check.output })
+        const commands = rest.filter((next) => !('sleep' in next || 'waitFor' in next))
+        await runSteps({ journal, workspace, waits, agents, spec }, commands)
+      },
+    }
   }
 
   async function checkGuards(): Promise<void> {

@@ -19,6 +19,7 @@ export const jobView = (changes: Partial<JobView> = {}): JobView => ({
   cost: {
     sandbox: { runningMs: 0, pausedMs: 0, usd: 0 },
     temporal: { actions: 0, usd: 0 },
+    models: { inputTokens: 0, outputTokens: 0, usd: 0 },
     usd: 0,
     savedByPausingUsd: 0,
   },

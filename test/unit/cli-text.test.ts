@@ -105,6 +105,7 @@ const sandbox = {
 const cost = {
   sandbox: { runningMs: 4_000, pausedMs: 120_000, usd: 0.000_121 },
   temporal: { actions: 30, usd: 0.0015 },
+  models: { inputTokens: 0, outputTokens: 0, usd: 0 },
   usd: 0.001_621,
   savedByPausingUsd: 3.6,
 }

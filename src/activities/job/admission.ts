@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { agentCli } from '../../contract/agents/index.ts'
 import type { Tariff } from '../../contract/cost.ts'
 import { describeProblems, parse } from '../../contract/parse.ts'
 import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../../contract/spec.ts'
@@ -30,6 +31,9 @@ export const admissionActivities = (deps: ActivityDeps) => ({
         'SecretMissing',
         `the secret ${auth.secret} holds a line break or NUL, which git credentials can not`,
       )
+    for (const step of parsed.value.steps)
+      if ('agent' in step && step.key)
+        deps.secrets.resolve(step.key.secret, step.baseUrl ?? agentCli(step.agent).host)
     const { tariff, owner } = deps
     return { tariff, owner, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
   },

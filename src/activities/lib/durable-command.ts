@@ -6,7 +6,7 @@ import type { ActivityDeps } from './deps.ts'
 import type { Sandbox } from './e2b.ts'
 import { executionOf } from './execution.ts'
 import { failure } from '../../contract/failure.ts'
-import { type CommandLine, type Followed, Follower } from './follower.ts'
+import { type CommandLine, type Followed, Follower, type Onlooker, type Stopped } from './follower.ts'
 import type { SandboxTarget } from './target.ts'
 import type { Trailer } from './trailer.ts'
 
@@ -45,8 +45,12 @@ export function currentCommandId({
  * @throws `OutcomeUnknown` where the command began and its end was not recorded; `SandboxUnreachable` where the stream
  * was lost (the next attempt attaches again); CancelledFailure, with the partial result as its detail, after the command was ended.
  */
-export async function runDurably(deps: ActivityDeps, command: DurableCommand): Promise<CommandResult> {
-  return followCommand(deps, { ...command, mode: 'run', commandId: currentCommandId(command) })
+export async function runDurably(
+  deps: ActivityDeps,
+  command: DurableCommand,
+  onlooker?: Onlooker,
+): Promise<CommandResult & { stopped?: Stopped }> {
+  return followCommand(deps, { ...command, mode: 'run', commandId: currentCommandId(command) }, onlooker)
 }
 
 /** Starts a command that goes on after the activity; its process group. A second attempt finds it started. */
@@ -61,8 +65,12 @@ export async function startDurably(
 }
 
 /** Follows a command to its end; see `runDurably`. @throws `SandboxInvalidArgument` where there is no such command */
-export async function followCommand(deps: ActivityDeps, command: Followed): Promise<CommandResult> {
-  const { trailer, cancelled } = await attachOnce(deps, command)
+export async function followCommand(
+  deps: ActivityDeps,
+  command: Followed,
+  onlooker?: Onlooker,
+): Promise<CommandResult & { stopped?: Stopped }> {
+  const { trailer, cancelled, stopped } = await attachOnce(deps, command, onlooker)
   if (trailer.kind === 'running') throw new Error('a command that is followed has ended')
   if (trailer.kind === 'unknown')
     throw failure(
@@ -74,18 +82,19 @@ export async function followCommand(deps: ActivityDeps, command: Followed): Prom
     )
   const result = redacted(deps, { commandId: command.commandId, ...trailer })
   if (cancelled) throw new CancelledFailure('the command was ended', [result])
-  return result
+  return { ...result, ...(stopped && { stopped }) }
 }
 
 async function attachOnce(
   deps: ActivityDeps,
   command: Followed,
-): Promise<{ trailer: Trailer; cancelled: boolean }> {
+  onlooker?: Onlooker,
+): Promise<{ trailer: Trailer; cancelled: boolean; stopped: Stopped | undefined }> {
   const { info, cancellationSignal } = Context.current()
   const sandbox = await connectFirst(deps, command, info.attempt)
-  const follower = new Follower(deps, sandbox, command)
+  const follower = new Follower(deps, sandbox, command, onlooker)
   const trailer = await follower.follow(cancellationSignal)
-  return { trailer, cancelled: follower.cancelled }
+  return { trailer, cancelled: follower.cancelled, stopped: follower.stopped }
 }
 
 /** A first attempt that doesn't get to the sandbox has begun nothing there, and says so. */

@@ -48,21 +48,37 @@ export type Followed = CommandLine & {
   waitMs?: number
 }
 
+/** Why a follower ended a command that nobody cancelled. */
+export type Stopped = 'idle' | 'enough'
+
+/** Looks on while a command runs, and may have enough of it. */
+export interface Onlooker {
+  /** ms without output after which the command is ended. */
+  idleMs: number
+  /** What comes on stdout. @returns whether the command is to be ended */
+  see(text: string): boolean
+}
+
 /** One attachment to a command: its stream, the heartbeats, and what a cancellation does. */
 export class Follower {
   cancelled = false
+  stopped: Stopped | undefined
   readonly #context = Context.current()
   readonly #deps: ActivityDeps
   readonly #sandbox: Sandbox
   readonly #command: Followed
+  readonly #onlooker: Onlooker | undefined
   readonly #seen: CommandHeartbeat
   #logs: OutputLogs | undefined
   readonly #shown: Record<OutputStream, MaskedStream>
   #over = false
   #lastActivity = Date.now()
+  #lastOutput = Date.now()
+  #stop: AbortController | undefined
   #extendedAt = Date.now()
 
-  constructor(deps: ActivityDeps, sandbox: Sandbox, command: Followed) {
+  constructor(deps: ActivityDeps, sandbox: Sandbox, command: Followed, onlooker?: Onlooker) {
+    this.#onlooker = onlooker
     this.#deps = deps
     this.#sandbox = sandbox
     this.#command = command
@@ -116,7 +132,7 @@ export class Follower {
         onStderr: (text) => this.#see('stderr', text),
       }),
     )
-    const stop = new AbortController()
+    const stop = (this.#stop = new AbortController())
     const { waitMs } = this.#command
     const patience =
       waitMs && setTimeout(() => stop.abort(failure('TimedOut', `it still runs after ${waitMs} ms`)), waitMs)
@@ -147,8 +163,9 @@ export class Follower {
   }
 
   #see(stream: OutputStream, text: string): void {
-    this.#lastActivity = Date.now()
+    this.#lastActivity = this.#lastOutput = Date.now()
     this.#logs?.[stream].push(text)
+    if (stream === 'stdout' && this.#onlooker?.see(text)) this.#endFor('enough')
     const counter = `${stream}Bytes` as const
     // Bytes that aren't UTF-8 arrive as U+FFFD, of unknown width: stop counting, and let a later attempt show them again.
     if (!this.#uncertain[counter] && text.includes('\uFFFD')) this.#uncertain[counter] = true
@@ -163,6 +180,7 @@ export class Follower {
 
   async #beat(stop: AbortController): Promise<void> {
     this.#heartbeat()
+    if (Date.now() - this.#lastOutput > (this.#onlooker?.idleMs ?? Infinity)) this.#endFor('idle')
     const { sandboxTimeoutMs } = this.#command
     const silent = Date.now() - this.#lastActivity > SILENCE_MS
     if (!silent && Date.now() - this.#extendedAt < sandboxTimeoutMs / 3) return
@@ -188,6 +206,16 @@ export class Follower {
       return
     }
     this.cancelled = true
+    await this.#end(stop)
+  }
+
+  #endFor(why: Stopped): void {
+    if (this.stopped || this.cancelled || !this.#stop) return
+    this.stopped = why
+    void this.#end(this.#stop)
+  }
+
+  async #end(stop: AbortController): Promise<void> {
     const { user } = this.#command
     const line = cancelCommand(runnerHome(user), this.#seen.commandId, CANCEL_GRACE_MS, CANCEL_PATIENCE_MS)
     try {

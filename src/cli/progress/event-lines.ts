@@ -45,6 +45,17 @@ export function stepEnds({ kind, name, exitCode, ms }: StepReport, colors: Color
   return mark(end, colors, text)
 }
 
+/** What an agent did in its turn, below its step. */
+export function agentTurn({ resumed, last, toolCalls, usage }: Event<'agentTurn'>, colors: Colors): string[] {
+  const tokens = usage.inputTokens + usage.outputTokens
+  const counted = [
+    resumed && 'went on with its conversation',
+    `${toolCalls} tool call${toolCalls === 1 ? '' : 's'}`,
+    tokens > 0 && `${tokens} tokens`,
+  ]
+  return [...last.map(cleanLine), counted.filter(Boolean).join(', ')].map((line) => outputLine(line, colors))
+}
+
 /** A line of a command's output, below its step. */
 export const outputLine = (line: string, colors: Colors): string => colors.dim(`    │ ${line.slice(0, 500)}`)
 

@@ -93,6 +93,7 @@ const TABLE = {
   useSession: { ...WORK, startToCloseTimeout: '25h' },
   // A job. A command is followed for as long as it may run; the caller adds its time.
   runCommand: WORK,
+  runAgent: WORK,
   writeFile: WORK,
   applyPatch: WORK,
   cloneRepository: WORK,

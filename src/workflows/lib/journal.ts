@@ -56,9 +56,12 @@ export class Journal {
     this.#display.publish()
   }
 
-  startStep(kind: StepReport['kind'], name: string): void {
+  /** @returns its number */
+  startStep(kind: StepReport['kind'], name: string): number {
+    const step = this.steps.length
     this.current = name
-    this.record({ type: 'stepStarted', step: this.steps.length, kind, name, round: this.round })
+    this.record({ type: 'stepStarted', step, kind, name, round: this.round })
+    return step
   }
 
   finishStep(done: Omit<StepReport, 'step'>, output: string): StepReport {

@@ -1,5 +1,14 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow'
-import { type Cost, costOf, type Limits, LIST_PRICES, reachedLimit, untilLimit } from '../../contract/cost.ts'
+import {
+  type Cost,
+  costOf,
+  type Limits,
+  LIST_PRICES,
+  type ModelUse,
+  NO_MODEL_USE,
+  reachedLimit,
+  untilLimit,
+} from '../../contract/cost.ts'
 import { actionsSoFar } from './actions.ts'
 import { jobFailure } from './failures.ts'
 import type { SandboxLease } from './lease.ts'
@@ -8,6 +17,7 @@ import type { SandboxLease } from './lease.ts'
 export class Ledger {
   /** The worker's own, once it is known. */
   tariff = LIST_PRICES
+  #models = NO_MODEL_USE
   readonly #lease: SandboxLease
 
   constructor(lease: SandboxLease) {
@@ -15,7 +25,16 @@ export class Ledger {
   }
 
   get cost(): Cost {
-    return costOf(this.#lease.use, actionsSoFar(), this.tariff)
+    return costOf(this.#lease.use, actionsSoFar(), this.tariff, this.#models)
+  }
+
+  note({ inputTokens, outputTokens, usd }: ModelUse): void {
+    const { inputTokens: read, outputTokens: written, usd: spent } = this.#models
+    this.#models = {
+      inputTokens: read + inputTokens,
+      outputTokens: written + outputTokens,
+      usd: spent + usd,
+    }
   }
 
   /**

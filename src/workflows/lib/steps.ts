@@ -1,7 +1,9 @@
 import { type CommandResult, type StepReport, stepName } from '../../contract/job.ts'
 import { outputText } from '../../contract/output.ts'
-import type { CommandStep, SleepStep, Step, WaitStep } from '../../contract/spec.ts'
+import type { AgentStep } from '../../contract/agent-step.ts'
+import type { AgentJobSpec, CommandStep, SleepStep, Step, WaitStep } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
+import type { Agents } from './agents.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
 import type { Waits } from './waits.ts'
@@ -13,17 +15,35 @@ export interface Feedback {
   text: string
 }
 
+/** What steps work with. */
+export interface StepsOf {
+  journal: Journal
+  workspace: Workspace
+  waits: Waits
+  agents: Agents
+  spec: AgentJobSpec
+}
+
 /** @throws `StepFailed` at the first that exits with anything but 0 */
 export async function runSteps(
-  journal: Journal,
-  workspace: Workspace,
-  waits: Waits,
+  { journal, workspace, waits, agents, spec }: StepsOf,
   steps: Step[],
   feedback?: Feedback,
 ): Promise<void> {
   for (const [index, step] of steps.entries()) {
     if ('sleep' in step || 'waitFor' in step) {
       await waits.run(step)
+      continue
+    }
+    if ('agent' in step) {
+      const { prompt } = step
+      await agents.turn(
+        spec,
+        step,
+        feedback && agents.knows(step)
+          ? { kind: 'feedback', prompt, feedback: feedback.text }
+          : { kind: 'first', prompt },
+      )
       continue
     }
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
@@ -39,26 +59,9 @@ export async function runSteps(
   }
 }
 
-/** @throws `CheckFailed` at the first that exits with anything but 0 */
-export async function runChecks(
-  journal: Journal,
-  workspace: Workspace,
-  checks: CommandStep[],
-): Promise<StepReport[]> {
-  const reports: StepReport[] = []
-  for (const check of checks) {
-    const { output, ...report } = await inJournal(journal, 'check', stepName(check), () =>
-      runCommand(workspace, check, 'check', journal.outputName),
-    )
-    if (report.exitCode !== 0) throw commandFailure('CheckFailed', { output, ...report })
-    reports.push(report)
-  }
-  return reports
-}
-
 function runStep(
   workspace: Workspace,
-  step: Exclude<Step, SleepStep | WaitStep>,
+  step: Exclude<Step, SleepStep | WaitStep | AgentStep>,
   { patchId, output }: { patchId: string; output: string },
   feedback?: Feedback,
 ): Promise<CommandResult> {
@@ -75,7 +78,7 @@ function runStep(
   )
 }
 
-function runCommand(
+export function runCommand(
   workspace: Workspace,
   step: CommandStep,
   kind: string,
@@ -105,7 +108,7 @@ function runCommand(
   )
 }
 
-async function inJournal(
+export async function inJournal(
   journal: Journal,
   kind: StepReport['kind'],
   name: string,
@@ -123,7 +126,7 @@ async function inJournal(
 const outputOf = ({ stdout, stderr }: CommandResult): string =>
   [stdout, stderr].map(outputText).filter(Boolean).join('\n')
 
-const commandFailure = (
+export const commandFailure = (
   type: 'StepFailed' | 'CheckFailed',
   { name, exitCode, output }: StepReport & { output: string },
 ) =>
@@ -132,3 +135,12 @@ const commandFailure = (
     exitCode === 124 ? `"${name}" ran into its timeout` : `"${name}" exited with ${exitCode}`,
     output,
   )
+
+/**
+ * The steps that a request for changes runs again, or a red check: all of them, or from the last agent on, which is told
+ * what to change.
+ */
+export function stepsAgain(steps: Step[]): Step[] {
+  const last = steps.findLastIndex((step) => 'agent' in step)
+  return last < 0 ? steps : steps.slice(last)
+}

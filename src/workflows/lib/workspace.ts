@@ -84,11 +84,16 @@ export class Workspace {
     name: string,
     run: (target: Target, key: string) => Promise<CommandResult>,
   ): Promise<CommandResult> {
-    const key = `command-${this.#keys++}`
+    const key = this.nextKey()
     const result = await this.change(name, (target) => run(target, key), step.rerun)
     if (step.rerun === 'always' && result.exitCode === 0)
       this.#setup.set(JSON.stringify([step.cwd, step.run]), (target) => run(target, key))
     return result
+  }
+
+  /** Names a durable command of the job. */
+  nextKey(): string {
+    return `command-${this.#keys++}`
   }
 
   /** Saves the work, and pauses the sandbox across the wait where that pays. The next use resumes it. */

@@ -1,0 +1,127 @@
+import type { AgentStep } from '../../contract/agent-step.ts'
+import { type AgentCli, quote } from '../../contract/agents/agent.ts'
+import { agentCli } from '../../contract/agents/index.ts'
+import { AgentReader, type AgentReport } from '../../contract/agents/report.ts'
+import type { FailureType } from '../../contract/failures.ts'
+import type { CommandResult } from '../../contract/job.ts'
+import { outputText } from '../../contract/output.ts'
+import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
+import { runDurably } from '../lib/durable-command.ts'
+import { mapped } from '../lib/e2b.ts'
+import type { Stopped } from '../lib/follower.ts'
+import { commandFolder, RUNNER_HOME } from '../lib/runner.ts'
+import type { SandboxTarget } from '../lib/target.ts'
+
+export interface RunAgentInput extends SandboxTarget {
+  /** Names the turn within the job: another activity with the same key attaches to it. */
+  key: string
+  /** Under which its event stream is kept. */
+  output: string
+  step: Omit<AgentStep, 'prompt'>
+  prompt: string
+  /** To go on with. */
+  conversation: string | null
+}
+
+export interface AgentTurnResult {
+  exitCode: number
+  startedAt: number
+  finishedAt: number
+  report: AgentReport
+  /** Where the turn didn't end well. */
+  problem: { type: FailureType; message: string; output: string } | null
+}
+
+/** What is read of an event stream; of a longer one its end is left out. */
+const MAX_STREAM = 32 * 1024 * 1024
+const NOT_INSTALLED = 127
+
+export const agentActivities = (deps: ActivityDeps) => ({
+  /**
+   * One turn of a coding agent in the repository, as a durable command. A second attempt attaches to it, or finds how it
+   * ended; it is never started twice. How it ended is data. The key is in the environment of this one command.
+   *
+   * @throws `OutcomeUnknown`, `SecretMissing`, `SecretForbidden`, and what the sandbox may
+   */
+  async runAgent(input: RunAgentInput): Promise<AgentTurnResult> {
+    const { step, prompt, conversation, key, output, ...target } = input
+    const cli = agentCli(step.agent)
+    const { line, envs } = cli.command({ conversation, model: step.model, baseUrl: step.baseUrl })
+    const live = new AgentReader(cli)
+    const result = await runDurably(
+      deps,
+      {
+        ...target,
+        key,
+        output,
+        script: script(cli, line),
+        cwd: REPOSITORY,
+        envs: {
+          ...envs,
+          ...step.envs,
+          HOLDFAST_PROMPT: prompt,
+          ...(step.key && {
+            [cli.keyVariable]: deps.secrets.resolve(step.key.secret, step.baseUrl ?? cli.host),
+          }),
+        },
+        timeoutMs: step.timeout,
+      },
+      {
+        idleMs: step.idleTimeout,
+        see: (text) => {
+          live.push(text)
+          return live.report.toolCalls > (step.maxToolCalls ?? Infinity)
+        },
+      },
+    )
+    const { exitCode, startedAt, finishedAt } = result
+    const report = await readStream(deps, cli, target, result)
+    return { exitCode, startedAt, finishedAt, report, problem: problemOf(cli, step, result, report) }
+  },
+})
+
+/** The prompt reaches the agent by its input: no quoting touches it, and it stands in no list of processes. */
+const script = ({ program, install }: AgentCli, line: string): string =>
+  `${
+    program &&
+    `command -v ${program} >/dev/null || { echo ${quote(`${program} is not in this template: ${install}`)} >&2; exit ${NOT_INSTALLED}; }\n`
+  }prompt=$HOLDFAST_PROMPT
+printf '%s\\n' "$prompt" | {
+${line}
+}`
+
+/** The stream as the sandbox has it, whole, whoever followed it. */
+async function readStream(
+  deps: ActivityDeps,
+  cli: AgentCli,
+  target: SandboxTarget,
+  { commandId, stdout }: CommandResult,
+): Promise<AgentReport> {
+  const reader = new AgentReader(cli, (text) => deps.secrets.redact(text))
+  if (!stdout.tail || stdout.bytes > MAX_STREAM) reader.push(outputText(stdout))
+  else {
+    const sandbox = await deps.e2b.connect(target.sandboxId, target.sandboxTimeoutMs)
+    const file = `${commandFolder(RUNNER_HOME, commandId)}/stdout`
+    reader.push(await mapped('files.read', () => sandbox.files.read(file)))
+  }
+  return reader.end()
+}
+
+function problemOf(
+  { program, install }: AgentCli,
+  { agent, idleTimeout, timeout, maxToolCalls }: RunAgentInput['step'],
+  { exitCode, timedOut, stopped, stderr }: CommandResult & { stopped?: Stopped },
+  report: AgentReport,
+): AgentTurnResult['problem'] {
+  const name = typeof agent === 'string' ? agent : 'the agent'
+  const output = [report.last.join('\n'), outputText(stderr)].filter(Boolean).join('\n')
+  const problem = (type: FailureType, message: string) => ({ type, message, output })
+  if (stopped === 'idle') return problem('AgentStuck', `${name} said nothing for ${idleTimeout / 1000} s`)
+  if (stopped === 'enough')
+    return problem('AgentStuck', `${name} called tools more than ${maxToolCalls} times`)
+  if (timedOut) return problem('AgentStuck', `${name} was not done in ${timeout / 1000} s`)
+  if (exitCode === NOT_INSTALLED && program && stderr.head.includes(install))
+    return problem('AgentNotInstalled', `this template has no program ${program}: ${install}`)
+  if (exitCode !== 0) return problem('AgentFailed', report.error ?? `${name} exited with ${exitCode}`)
+  return null
+}

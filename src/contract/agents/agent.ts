@@ -1,0 +1,64 @@
+/** One thing that an agent did, as its event stream tells it. */
+export type AgentEvent =
+  | { type: 'conversation'; id: string }
+  /** What it says; the last one is its answer. */
+  | { type: 'message'; text: string }
+  /** A line of text, of an agent that prints no events: together they are its answer. */
+  | { type: 'line'; text: string }
+  | { type: 'toolCall'; tool: string; input: string }
+  /** What it used since the last time it said so. */
+  | { type: 'usage'; inputTokens: number; outputTokens: number; costUsd: number }
+  | { type: 'error'; message: string }
+
+/** One turn of a conversation with an agent. The prompt comes by the standard input. */
+export interface AgentTurn {
+  /** To go on with; null for a new one. */
+  conversation: string | null
+  model: string | undefined
+  /** Of an endpoint that speaks the protocol of the agent's vendor. */
+  baseUrl: string | undefined
+}
+
+/** How a coding agent's command line is called without a person, and read. */
+export interface AgentCli {
+  /** The program that has to be in the template, and how it gets there. */
+  program: string
+  install: string
+  /** The variable in which it looks for its key, and whose host gets it where no endpoint is named. */
+  keyVariable: string
+  host: string
+  /** The command line, and variables for it. Reads the prompt from its standard input, or from `$prompt`. */
+  command(turn: AgentTurn): { line: string; envs: Record<string, string> }
+  /** What a line of its standard output tells; nothing of one that isn't understood. */
+  read(line: string): AgentEvent[]
+}
+
+/** As one word of a POSIX shell. */
+export const quote = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`
+
+export const words = (...list: (string | undefined | false)[]): string =>
+  list
+    .filter((word): word is string => typeof word === 'string')
+    .map(quote)
+    .join(' ')
+
+/** A line of JSON as an object, or undefined. */
+export function parseLine(line: string): Json | undefined {
+  if (!line.startsWith('{')) return undefined
+  try {
+    return JSON.parse(line) as Json
+  } catch {
+    return undefined
+  }
+}
+
+/** Something of a program that isn't ours: every field may be missing, or of another type. */
+export type Json = { [key: string]: Json | undefined } & { [index: number]: Json | undefined }
+
+export const asText = (value: unknown): string =>
+  typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value)
+
+export const asNumber = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : 0
+
+export const asList = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : [])

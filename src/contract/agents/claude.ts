@@ -1,0 +1,51 @@
+import { type AgentCli, type AgentEvent, asList, asNumber, asText, parseLine, words } from './agent.ts'
+
+export const claude: AgentCli = {
+  program: 'claude',
+  install: 'npm install -g @anthropic-ai/claude-code',
+  keyVariable: 'ANTHROPIC_API_KEY',
+  host: 'https://api.anthropic.com',
+  command: ({ conversation, model, baseUrl }) => ({
+    line: words(
+      'claude',
+      '--print',
+      '--output-format',
+      'stream-json',
+      '--verbose',
+      // The sandbox is the border. As root it refuses this.
+      '--dangerously-skip-permissions',
+      ...(model ? ['--model', model] : []),
+      ...(conversation ? ['--resume', conversation] : []),
+    ),
+    envs: { DISABLE_AUTOUPDATER: '1', ...(baseUrl && { ANTHROPIC_BASE_URL: baseUrl }) },
+  }),
+  read(line) {
+    const event = parseLine(line)
+    switch (event?.type as unknown) {
+      case 'system':
+        return event?.session_id ? [{ type: 'conversation', id: asText(event.session_id) }] : []
+      case 'assistant':
+        return asList(event?.message?.content).flatMap((block): AgentEvent[] => {
+          if ((block.type as unknown) === 'text') return [{ type: 'message', text: asText(block.text) }]
+          if ((block.type as unknown) !== 'tool_use') return []
+          return [{ type: 'toolCall', tool: asText(block.name), input: asText(block.input) }]
+        })
+      case 'result': {
+        const { usage } = event ?? {}
+        const cached = asNumber(usage?.cache_read_input_tokens) + asNumber(usage?.cache_creation_input_tokens)
+        const failed = (event?.is_error as unknown) === true
+        return [
+          {
+            type: 'usage',
+            inputTokens: asNumber(usage?.input_tokens) + cached,
+            outputTokens: asNumber(usage?.output_tokens),
+            costUsd: asNumber(event?.total_cost_usd),
+          },
+          ...(failed ? [{ type: 'error' as const, message: asText(event?.result ?? event?.subtype) }] : []),
+        ]
+      }
+      default:
+        return []
+    }
+  },
+}

@@ -1,0 +1,14 @@
+import { type AgentCli, words } from './agent.ts'
+
+/** Each call is a conversation of its own: what came before is told by the prompt. */
+export const miniSweAgent: AgentCli = {
+  program: 'mini',
+  install: 'pip install mini-swe-agent',
+  keyVariable: 'OPENAI_API_KEY',
+  host: 'https://api.openai.com',
+  command: ({ model, baseUrl }) => ({
+    line: `mini --yolo --exit-immediately --task "$prompt" ${words(...(model ? ['--model', baseUrl ? `openai/${model}` : model] : []))}`,
+    envs: { MSWEA_CONFIGURED: 'true', ...(baseUrl && { OPENAI_API_BASE: baseUrl }) },
+  }),
+  read: (line) => [{ type: 'line', text: line }],
+}

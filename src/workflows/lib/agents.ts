@@ -1,0 +1,86 @@
+import type { Usage } from '../../contract/agents/report.ts'
+import type { AgentStep } from '../../contract/agent-step.ts'
+import type { ModelUse } from '../../contract/cost.ts'
+import type { AgentJobSpec } from '../../contract/spec.ts'
+import type { SandboxTarget } from '../../activities/lib/target.ts'
+import { perform } from './activities.ts'
+import { jobFailure } from './failures.ts'
+import type { Journal } from './journal.ts'
+import type { Ledger } from './ledger.ts'
+import { type Ask, promptFor, turnName } from './prompt.ts'
+import type { Workspace } from './workspace.ts'
+
+/** Kept by the agent in the home of its sandbox, and gone with it. */
+interface Conversation {
+  id: string
+  sandboxNumber: number
+}
+
+/** The agents of a job, and what each of them remembers. */
+export class Agents {
+  readonly #journal: Journal
+  readonly #workspace: Workspace
+  readonly #ledger: Ledger
+  readonly #conversations = new Map<AgentStep, Conversation | null>()
+
+  constructor(journal: Journal, workspace: Workspace, ledger: Ledger) {
+    this.#journal = journal
+    this.#workspace = workspace
+    this.#ledger = ledger
+  }
+
+  /** Whether it has had a turn. */
+  knows(step: AgentStep): boolean {
+    return this.#conversations.has(step)
+  }
+
+  /** @throws `AgentFailed`, `AgentStuck`, `AgentNotInstalled` */
+  async turn(spec: AgentJobSpec, step: AgentStep, ask: Ask): Promise<void> {
+    const name = turnName(step, ask)
+    const key = this.#workspace.nextKey()
+    const output = this.#journal.outputName
+    const { prompt: _, ...how } = step
+    let [resumed, sandboxNumber] = [false, 0]
+    const number = this.#journal.startStep('agent', name)
+    const { exitCode, startedAt, finishedAt, report, problem } = await this.#workspace.change(
+      name,
+      (target) => {
+        const conversation = this.#conversationIn(target, step, name)
+        resumed = conversation !== null
+        sandboxNumber = target.sandboxNumber
+        return perform(
+          'runAgent',
+          `agent: ${name}`,
+          { ...target, key, output, step: how, prompt: promptFor(ask, spec, resumed), conversation },
+          // The runner ends it at its time; this is for a worker that doesn't answer any more.
+          { startToCloseTimeout: step.timeout + 10 * 60_000 },
+        )
+      },
+    )
+    const { conversation: id } = report
+    this.#conversations.set(step, id === null ? null : { id, sandboxNumber })
+    this.#ledger.note(priced(report.usage, step.prices))
+    this.#journal.record({ type: 'agentTurn', step: number, resumed, ...report })
+    const ended = problem ? exitCode || 1 : 0
+    const { round } = this.#journal
+    this.#journal.finishStep(
+      { kind: 'agent', name, round, ms: finishedAt - startedAt, exitCode: ended },
+      report.message.slice(-2_000),
+    )
+    if (problem) throw jobFailure(problem.type, problem.message, problem.output)
+  }
+
+  #conversationIn({ sandboxNumber }: SandboxTarget, step: AgentStep, name: string): string | null {
+    const conversation = this.#conversations.get(step)
+    if (!conversation) return null
+    if (conversation.sandboxNumber === sandboxNumber) return conversation.id
+    this.#conversations.set(step, null)
+    this.#journal.record({ type: 'conversationLost', name })
+    return null
+  }
+}
+
+function priced({ inputTokens, outputTokens, costUsd }: Usage, prices: AgentStep['prices']): ModelUse {
+  const usd = prices ? (inputTokens * prices.inputUsd + outputTokens * prices.outputUsd) / 1_000_000 : costUsd
+  return { inputTokens, outputTokens, usd }
+}

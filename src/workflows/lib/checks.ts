@@ -1,0 +1,56 @@
+import type { StepReport } from '../../contract/job.ts'
+import type { CommandStep } from '../../contract/spec.ts'
+import type { Journal } from './journal.ts'
+import { printOf } from './prompt.ts'
+import { commandFailure, inJournal, runCommand } from './steps.ts'
+import { stepName } from '../../contract/job.ts'
+import type { Workspace } from './workspace.ts'
+
+/** A check that didn't pass. */
+export type RedCheck = StepReport & { output: string }
+
+/** Who mends red checks, and how often. */
+export interface Fixer {
+  attempts: number
+  fix(red: RedCheck, attempt: number): Promise<void>
+}
+
+/**
+ * Runs the checks until all of them pass.
+ *
+ * @param fixer asked after a red one; not again where the very same failure is back
+ * @throws `CheckFailed` at the first that exits with anything but 0, and isn't mended
+ */
+export async function passChecks(
+  journal: Journal,
+  workspace: Workspace,
+  checks: CommandStep[],
+  fixer?: Fixer,
+): Promise<StepReport[]> {
+  const seen = new Set<string>()
+  for (let attempt = 1; ; attempt++) {
+    if (checks.length > 0) journal.enter('checks')
+    const { reports, red } = await runChecks(journal, workspace, checks)
+    if (!red) return reports
+    const print = printOf(red, red.output)
+    if (!fixer || attempt > fixer.attempts || seen.has(print)) throw commandFailure('CheckFailed', red)
+    seen.add(print)
+    await fixer.fix(red, attempt)
+  }
+}
+
+async function runChecks(
+  journal: Journal,
+  workspace: Workspace,
+  checks: CommandStep[],
+): Promise<{ reports: StepReport[]; red?: RedCheck }> {
+  const reports: StepReport[] = []
+  for (const check of checks) {
+    const { output, ...report } = await inJournal(journal, 'check', stepName(check), () =>
+      runCommand(workspace, check, 'check', journal.outputName),
+    )
+    if (report.exitCode !== 0) return { reports, red: { output, ...report } }
+    reports.push(report)
+  }
+  return { reports }
+}

@@ -1,0 +1,193 @@
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { secret } from '../../src/index.ts'
+import { allEvents, end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+import { installSmallAgent, smallAgent, spoken } from '../support/small-agent.ts'
+
+const KEY = 'sk-the-key-of-the-model-3141'
+
+let holdfast: Holdfast
+const worlds: { stop(): Promise<void> }[] = []
+/** What the endpoint answers, test by test. */
+let answer: Parameters<typeof startLlmEndpoint>[0]
+let endpoint: LlmEndpoint
+beforeAll(async () => {
+  endpoint = await startLlmEndpoint((request, n) => answer(request, n))
+  holdfast = await startHoldfast({
+    sandboxArgs: ['--faults', '--allow-host-loopback', `127.0.0.1:${endpoint.port}`],
+  })
+  worlds.push(holdfast, endpoint)
+  await startWorker()
+})
+afterAll(async () => {
+  for (const world of worlds) await world.stop()
+})
+
+const startWorker = () => holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: KEY })
+
+const step = (prompt: string) =>
+  ({
+    agent: smallAgent,
+    prompt,
+    model: 'small',
+    baseUrl: endpoint.baseUrl,
+    key: secret('MODEL_KEY'),
+  }) as const
+
+test('an agent whose worker is killed has its turn once, goes on with its conversation after the review, and both its turns are pushed', async () => {
+  const first = endpoint.asked.length
+  const [asked, mayAnswer] = [new EventTarget(), new EventTarget()]
+  answer = async (_, n) => {
+    if (n > first) return { content: 'echo again >>ANSWER.md' }
+    const told = once(mayAnswer, 'go')
+    asked.dispatchEvent(new Event('asked'))
+    await told
+    return { content: 'echo 42 >ANSWER.md', usage: { prompt_tokens: 100, completion_tokens: 10 } }
+  }
+  const spec = await holdfast.spec({
+    steps: [installSmallAgent, { ...step('Write the answer'), prices: { inputUsd: 1000, outputUsd: 2000 } }],
+    checks: [{ run: 'grep -q 42 ANSWER.md', name: 'answered' }],
+    review: {},
+  })
+  const isAsked = once(asked, 'asked')
+  const job = await holdfast.jobs.submit(spec)
+  await isAsked
+  await end(holdfast.workers.at(-1)!, 'SIGKILL')
+  await startWorker()
+  mayAnswer.dispatchEvent(new Event('go'))
+  await eventOf(job, 'reviewRequested')
+  const { cost } = await job.status()
+  expect(cost.models).toEqual({ inputTokens: 100, outputTokens: 10, usd: 0.12 })
+  await job.requestChanges({ by: 'a reviewer', feedback: 'Say it again' })
+  const review = (await allEventsUntilReview(job)).at(-1)!
+  expect(review).toMatchObject({ type: 'reviewRequested', round: 2 })
+  await job.approve({ by: 'a reviewer' })
+  const result = await job.result()
+  const repository = holdfast.repository(spec.repo.url)
+  expect(await repository.show(`${result.commit}:ANSWER.md`)).toBe('42\nagain')
+
+  const [one = '', two = ''] = endpoint.asked.slice(first).map(spoken)
+  expect(endpoint.asked.slice(first)).toHaveLength(2)
+  expect(one).toMatch(/Write the answer.*branch holdfast\/work, made from main.*grep -q 42 ANSWER.md/s)
+  // The same conversation: what was said before, then the feedback.
+  expect(two.startsWith(`${one}\nassistant: "echo 42 >ANSWER.md"\nuser: `)).toBe(true)
+  expect(two).toContain('Say it again')
+  const turns = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+  expect(turns).toMatchObject([
+    { resumed: false, message: 'It is done.', toolCalls: 1, usage: { inputTokens: 100, outputTokens: 10 } },
+    { resumed: true },
+  ])
+})
+
+test('a red check goes back to the agent with what it printed, until it is mended', async () => {
+  const first = endpoint.asked.length
+  answer = (_, n) => ({ content: n === first ? 'echo wrong >ANSWER.md' : 'echo right >ANSWER.md' })
+  const spec = await holdfast.spec({
+    steps: [installSmallAgent, step('Write the answer')],
+    checks: [{ run: 'cat ANSWER.md; grep -q right ANSWER.md', name: 'is right' }],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  const { outcome, checks } = await job.result()
+  expect({ outcome, checks }).toMatchObject({
+    outcome: 'completed',
+    checks: [{ name: 'is right', exitCode: 0 }],
+  })
+  const asked = endpoint.asked.slice(first).map(spoken)
+  expect(asked).toHaveLength(2)
+  expect(asked[1]).toMatch(/The check \\"is right\\" exited with 1.*wrong/s)
+})
+
+test('the same red check again ends the fixing, with attempts left', async () => {
+  const first = endpoint.asked.length
+  answer = () => ({ content: 'echo wrong >>ANSWER.md' })
+  const spec = await holdfast.spec({
+    steps: [installSmallAgent, { ...step('Write the answer'), fixAttempts: 5 }],
+    checks: [{ run: 'tail -1 ANSWER.md; grep -q right ANSWER.md' }],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await expect(job.result()).rejects.toMatchObject({ type: 'CheckFailed' })
+  expect(endpoint.asked.slice(first)).toHaveLength(2)
+})
+
+test('a conversation that was lost with its sandbox begins anew from the work, and both are told', async () => {
+  const first = endpoint.asked.length
+  answer = (_, n) => ({ content: n === first ? 'echo 42 >ANSWER.md' : 'echo again >>ANSWER.md' })
+  const spec = await holdfast.spec({ steps: [installSmallAgent, step('Write the answer')], review: {} })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const sandboxes = await holdfast.connectSandboxes(job.id)
+  expect(await Promise.all(sandboxes.map((sandbox) => sandbox.kill()))).toEqual([true])
+  await job.requestChanges({ by: 'a reviewer', feedback: 'Say it again' })
+  const events = await allEventsUntilReview(job)
+  expect(events.filter(({ type }) => type === 'conversationLost')).toHaveLength(1)
+  const again = spoken(endpoint.asked.at(-1)!)
+  expect(again.split('\n').filter((line) => line.startsWith('user: '))).toHaveLength(1)
+  expect(again).toMatch(/This was asked before.*Write the answer.*Say it again/s)
+  await job.approve({ by: 'a reviewer' })
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)).toBe('42\nagain')
+})
+
+test.each([
+  ['is not in the template', { agent: 'aider' }, 'AgentNotInstalled', /pip install aider-chat/],
+  [
+    'hangs because its endpoint is dead',
+    { agent: { run: 'sleep 60' }, idleTimeout: '1s' },
+    'AgentStuck',
+    /said nothing for 1 s/,
+  ],
+  [
+    'fails',
+    { agent: { run: 'echo \'{"type":"error","message":"no credit"}\'; exit 3' } },
+    'AgentFailed',
+    /no credit/,
+  ],
+  [
+    'calls tools without end',
+    {
+      agent: { run: 'while sleep 0.05; do echo \'{"type":"toolCall","tool":"ls","input":"."}\'; done' },
+      maxToolCalls: 3,
+    },
+    'AgentStuck',
+    /more than 3 times/,
+  ],
+  [
+    'takes too long',
+    { agent: { run: 'while sleep 0.1; do echo .; done' }, timeout: 500 },
+    'AgentStuck',
+    /0.5 s/,
+  ],
+] as const)('an agent that %s ends the job as such', async (_, how, type, message) => {
+  const spec = await holdfast.spec({ steps: [{ ...how, prompt: 'Go' }] })
+  const job = await holdfast.jobs.submit(spec)
+  await expect(job.result()).rejects.toMatchObject({ type, message: expect.stringMatching(message) })
+})
+
+test('the key is in no history and on no disk of the sandbox', async () => {
+  const prints =
+    'found=$(grep -rl sk-the-key "$HOME" /tmp 2>/dev/null); printenv HOLDFAST_AGENT_KEY; echo "found in: $found"'
+  const spec = await holdfast.spec({
+    steps: [
+      { agent: { run: prints }, prompt: 'Go', key: secret('MODEL_KEY') },
+      { write: 'a', content: 'a' },
+    ],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await job.result()
+  const [turn] = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+  expect(turn).toMatchObject({ message: '***\nfound in: ' })
+  const history = await holdfast.workflows.getHandle(job.id).fetchHistory()
+  expect(JSON.stringify(history)).not.toContain(Buffer.from(KEY).toString('base64').slice(4, -4))
+})
+
+/** All that has happened up to the next request for a review. */
+async function allEventsUntilReview(job: Awaited<ReturnType<Holdfast['jobs']['submit']>>) {
+  const { seq } = await eventOf(job, 'reviewAnswered')
+  const events = []
+  for await (const event of job.events({ from: seq })) {
+    events.push(event)
+    if (event.type === 'reviewRequested') break
+  }
+  return events
+}

@@ -1,0 +1,24 @@
+import { type ChatCompletionRequest, type Fixture, LLMock } from '@copilotkit/aimock'
+
+type Answer = Exclude<Fixture['response'], (...args: never[]) => unknown>
+
+/** An endpoint of a model's vendor, with scripted answers and the vendors' real protocols. */
+export interface LlmEndpoint {
+  /** With `/v1` behind it, as OpenAI's clients want it. */
+  baseUrl: string
+  port: number
+  /** What was asked, in order; requests that were refused are left out. */
+  asked: ChatCompletionRequest[]
+  stop(): Promise<void>
+}
+
+/** Starts one on a free port of loopback. @param answer called for each request, counted from 0 */
+export async function startLlmEndpoint(
+  answer: (request: ChatCompletionRequest, n: number) => Answer | Promise<Answer>,
+): Promise<LlmEndpoint> {
+  const mock = new LLMock({ port: 0 })
+  const asked: ChatCompletionRequest[] = []
+  mock.on({ predicate: () => true }, (request) => answer(request, asked.push(request) - 1))
+  await mock.start()
+  return { baseUrl: `${mock.url}/v1`, port: mock.port, asked, stop: () => mock.stop() }
+}
