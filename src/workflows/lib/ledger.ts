@@ -76,7 +76,9 @@ export class Ledger {
       // Looked at whenever something happens: actions cost, and the sandbox's pauses change how long there is.
       const changed = (): boolean =>
         this.#lease.state !== state || reachedLimit(this.cost, limits) !== undefined
-      await (ms === Infinity ? condition(changed) : condition(changed, Math.max(1, ms)))
+      await (ms === Infinity
+        ? condition(changed)
+        : condition(changed, Math.max(1, ms), { summary: 'until a limit would be reached' }))
     }
   }
 
