@@ -5,6 +5,7 @@ import {
   type DataConverter,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/client'
+import type { Priority } from '@temporalio/common'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { columnsAtStart } from '../contract/search-attributes.ts'
@@ -80,6 +81,7 @@ export class Jobs {
           memo: { [SPEC_HASH_MEMO]: hash },
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'FAIL',
+          ...(spec.priority && { priority: spec.priority as Priority }),
           ...jobText(spec),
         })
         return new Job(this.#client, this.#outputs, spec.id, handle.firstExecutionRunId)

@@ -81,16 +81,14 @@ export async function startTopology(
     ...environmentOf('temporal-schema', secretsFolder, at),
     SCHEMAS: schemas,
   })
-  const dynamicConfig = join(folder, 'dynamic-config.yaml')
-  await writeFile(dynamicConfig, '')
   start([join(DEPLOY, 'temporal/server.sh'), 'temporal-server', '--allow-no-auth', 'start'], {
     ...environmentOf('temporal', secretsFolder, {
       ...at,
       BIND_ON_IP: '127.0.0.1',
+      DYNAMIC_CONFIG_FILE_PATH: join(DEPLOY, 'temporal/dynamic-config.yaml'),
       PROMETHEUS_ENDPOINT: `127.0.0.1:${await steadyPort()}`,
     }),
     ...Object.fromEntries(SERVER_PORTS.map((name, n) => [name, String(ports[n])])),
-    DYNAMIC_CONFIG_FILE_PATH: dynamicConfig,
   })
   const address = `127.0.0.1:${ports[0]}`
   await runScript(
