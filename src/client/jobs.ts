@@ -5,7 +5,6 @@ import {
   type DataConverter,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/client'
-import type { Priority } from '@temporalio/common'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { columnsAtStart } from '../contract/search-attributes.ts'
@@ -81,7 +80,7 @@ export class Jobs {
           memo: { [SPEC_HASH_MEMO]: hash },
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'FAIL',
-          ...(spec.priority && { priority: spec.priority as Priority }),
+          ...(spec.priority && { priority: spec.priority }),
           ...jobText(spec),
         })
         return new Job(this.#client, this.#outputs, spec.id, handle.firstExecutionRunId)
