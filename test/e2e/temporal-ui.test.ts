@@ -143,7 +143,9 @@ test('every query, update and signal of a job says what it is for', async () => 
     .flat()
     .filter(({ name }) => name && !name.startsWith('__'))
   expect(ours.map(({ name }) => name).toSorted()).toEqual(
-    'approve approve diff events notify reject reject requestChanges requestChanges status'.split(' '),
+    'allowTool approve approve denyTool diff events notify reject reject requestChanges requestChanges status'.split(
+      ' ',
+    ),
   )
   expect(ours.filter(({ description }) => !description)).toEqual([])
 })

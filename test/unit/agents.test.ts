@@ -61,7 +61,7 @@ test('a custom agent goes on by its own line where it has one', () => {
 const lines = (...objects: object[]): string =>
   objects.map((object) => `${JSON.stringify(object)}\n`).join('')
 
-/** What each prints: of OpenCode 1.18.33 and Codex 0.169.0 as they were seen, of Claude Code as it is documented. */
+/** What each prints: of OpenCode 1.18.33, Codex 0.169.0 and Claude Code 2.1.100 as they were seen. */
 const STREAMS: [Parameters<typeof agentCli>[0], string, Partial<AgentReport>][] = [
   [
     'opencode',

@@ -68,6 +68,11 @@ function waiting({ waitingFor, current, id }: JobView): string {
       `Until ${moment(waitingFor.until)}. Tell it with ${code(waitingFor.answerWith)}, or here with the signal ` +
         `${code('notify')} and ${code(JSON.stringify({ name: waitingFor.name }))}`,
     )
+  if (waitingFor.kind === 'tool')
+    lines.push(
+      `Until ${moment(waitingFor.until)}. Allow it with ${code(`${waitingFor.answerWith} --by NAME`)}, or here by the update ` +
+        `${code('allowTool')} (or ${code('denyTool')}) and ${code(JSON.stringify({ by: 'your name', call: waitingFor.call }))}`,
+    )
   if (waitingFor.kind === 'timer') lines.push(`Until ${moment(waitingFor.until)}`)
   if (waitingFor.kind === 'outage')
     lines.push(`${prose(waitingFor.failure.message)}\n\nNext try: ${moment(waitingFor.until)}`)
@@ -85,6 +90,7 @@ const breached = ({ breaches = [] }: { breaches?: Breach[] }): string[] =>
 function what(wait: WaitingFor): string {
   if (wait.kind === 'review') return 'a review'
   if (wait.kind === 'timer') return 'its time'
+  if (wait.kind === 'tool') return `a call of a tool to be allowed: ${code(wait.summary)}`
   return wait.kind === 'notification' ? `the notification ${code(wait.name)}` : wait.failure.type
 }
 

@@ -1,0 +1,119 @@
+import type { ChatCompletionRequest } from '@copilotkit/aimock'
+import { Template } from 'e2b'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { secret } from '../../src/index.ts'
+import { allEvents, end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+
+/** Later versions of Claude Code want Node 22. */
+const PACKAGES = ['opencode-ai@1.18.33', '@openai/codex@0.169.0', '@anthropic-ai/claude-code@2.1.100']
+const TEMPLATE = 'agents'
+
+let holdfast: Holdfast
+let endpoint: LlmEndpoint
+const gate = new EventTarget()
+/** How many answers are yet to come before one waits for the gate; Infinity for none. */
+let until = Infinity
+
+beforeAll(async () => {
+  endpoint = await startLlmEndpoint(async (request) => {
+    const next = answerTo(request)
+    if ('toolCalls' in next && until-- === 0) {
+      const opened = once(gate, 'open')
+      gate.dispatchEvent(new Event('asked'))
+      await opened
+    }
+    return next
+  })
+  holdfast = await startHoldfast({
+    sandboxArgs: ['--allow-host-loopback', `127.0.0.1:${endpoint.port}`],
+  })
+  const { connection } = holdfast.sandboxes
+  await Template.build(Template().fromBaseImage().npmInstall(PACKAGES, { g: true }), TEMPLATE, {
+    ...connection,
+    onBuildLogs: ({ message }) => console.error(message),
+  })
+  await startWorker()
+})
+afterAll(async () => {
+  await holdfast.stop()
+  await endpoint.stop()
+})
+
+const startWorker = () => holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: 'sk-the-key-of-the-model' })
+
+/** A model that mends the demo project by a shell command in its first turn, and adds a file in its second. */
+function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
+  const names = tools.map(({ function: { name } }) => name)
+  // OpenCode asks for a title, without tools.
+  if (names.length === 0) return { content: 'Mend the rounding' }
+  const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user'))
+  const asked = JSON.stringify(since[0]?.content)
+  if (since.some(({ role }) => role === 'tool')) return { content: 'Done: the rounding carries.' }
+  const command = asked.includes('Say so')
+    ? "echo 'Rounding carries.' >CHANGES.md"
+    : `sed -i 's/let rest = milliseconds$/const precision = UNITS[last].size\\n  let rest = Math.round(milliseconds \\/ precision) * precision/; s/let i = first;/let i = 0;/; s/i === last ? Math.round(rest \\/ size) : Math.floor(rest \\/ size)/Math.floor(rest \\/ size)/' src/format.js`
+  const shell = names.find((name) =>
+    ['bash', 'Bash', 'shell', 'shell_command', 'exec_command'].includes(name),
+  )!
+  const input = {
+    bash: { command, description: 'mend' },
+    Bash: { command, description: 'mend' },
+    shell: { command: ['bash', '-c', command] },
+    shell_command: { command },
+    exec_command: { cmd: command },
+  }[shell]
+  return { content: 'I mend it.', toolCalls: [{ name: shell, arguments: JSON.stringify(input) }] }
+}
+
+test.each([
+  ['opencode', () => endpoint.baseUrl],
+  ['codex', () => endpoint.baseUrl],
+  ['claude', () => new URL(endpoint.baseUrl).origin],
+] as const)(
+  '%s mends a failing test with its worker killed meanwhile, makes the change that the review asks for in the same conversation, and both are pushed',
+  async (agent, baseUrl) => {
+    const first = endpoint.asked.length
+    until = 0
+    const asked = once(gate, 'asked')
+    const spec = await holdfast.spec({
+      steps: [
+        {
+          agent,
+          prompt: 'The test of rounding fails. Mend format().',
+          model: 'gpt-5.2',
+          baseUrl: baseUrl(),
+          key: secret('MODEL_KEY'),
+          idleTimeout: '1m',
+        },
+      ],
+      checks: [{ run: 'npm test' }],
+      review: {},
+      commit: { message: 'Mend the rounding' },
+      sandbox: { template: TEMPLATE },
+    })
+    const job = await holdfast.jobs.submit(spec)
+    await asked
+    await end(holdfast.workers.at(-1)!, 'SIGKILL')
+    await startWorker()
+    until = Infinity
+    gate.dispatchEvent(new Event('open'))
+    const { seq } = await eventOf(job, 'reviewRequested')
+    await job.requestChanges({ by: 'a reviewer', feedback: 'Say so in CHANGES.md' })
+    await eventOf(job, 'reviewRequested', seq + 1)
+    await job.approve({ by: 'a reviewer' })
+    const { commit } = await job.result()
+    const repository = holdfast.repository(spec.repo.url)
+    expect(await repository.show(`${commit}:CHANGES.md`)).toBe('Rounding carries.')
+    expect(await repository.show(`${commit}:src/format.js`)).toContain('precision')
+    const turns = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+    expect(turns).toMatchObject([
+      { resumed: false, toolCalls: 1, message: 'Done: the rounding carries.' },
+      { resumed: true, toolCalls: 1, conversation: turns[0]?.conversation },
+    ])
+    // Nothing was asked twice: of each turn the call of the tool and the answer, and OpenCode's title.
+    const withTools = endpoint.asked.slice(first).filter(({ tools = [] }) => tools.length > 0)
+    expect(withTools).toHaveLength(4)
+  },
+)
