@@ -51,8 +51,9 @@ async function visitor(password?: string): Promise<TemporalUi> {
 }
 
 const shown = (ui: TemporalUi): Promise<string> => ui.page.locator('main').innerText()
-const untilShown = (ui: TemporalUi, text: string): Promise<void> =>
-  expect.poll(() => shown(ui), { timeout: 15_000 }).toContain(text)
+async function untilShown(ui: TemporalUi, text: string): Promise<void> {
+  await expect.poll(() => shown(ui), { timeout: 15_000 }).toContain(text)
+}
 
 test('without a codec server the Temporal UI shows ciphertext, and no summary', async () => {
   const ui = await visitor()
