@@ -25,9 +25,13 @@ export class TemporalUi {
     this.#address = address
   }
 
-  /** A new visitor, who has nothing of earlier ones. */
-  static async open(browser: Browser, address: string): Promise<TemporalUi> {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: 'en-US' })
+  /** A new visitor, who has nothing of earlier ones. @param password given where a server asks for one */
+  static async open(browser: Browser, address: string, password?: string): Promise<TemporalUi> {
+    const page = await browser.newPage({
+      viewport: { width: 1280, height: 800 },
+      locale: 'en-US',
+      ...(password && { httpCredentials: { username: 'anyone', password } }),
+    })
     page.setDefaultTimeout(TIMEOUT_MS)
     return new TemporalUi(page, address)
   }
@@ -68,6 +72,15 @@ export class TemporalUi {
     // Left, it sets the JSON out, and what is beneath moves.
     await editor.blur()
     await form.getByRole('button', { name: 'Submit' }).click()
+  }
+
+  /** For this visitor's browser, and what is shown from now on; with the credentials that it has for the codec server. */
+  async useCodecServer(url: string): Promise<void> {
+    await this.page.getByTestId('data-encoder-status').click()
+    await this.page.getByPlaceholder('Paste your endpoint here').fill(url)
+    await this.page.getByText('Include cross-origin credentials').click()
+    await this.page.getByTestId('confirm-data-encoder-button').click()
+    await this.page.reload()
   }
 
   /** Keeps what is to be seen now for the docs, where `HOLDFAST_SCREENSHOTS` asks for it. */

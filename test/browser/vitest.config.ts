@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/browser/**/*.test.ts'],
     globalSetup: ['test/browser/temporal.ts'],
-    testTimeout: 60_000,
+    testTimeout: 90_000,
     hookTimeout: 90_000,
     fileParallelism: false,
   },
