@@ -26,6 +26,8 @@ const workerConfig = z.strictObject({
   taskQueue: z.string().min(1).default(DEFAULT_TASK_QUEUE),
   /** HOLDFAST_WORKFLOWS: a TypeScript or JavaScript file that exports workflows of yours, to run beside Holdfast's */
   workflows: z.string().min(1).optional(),
+  /** HOLDFAST_MODELS: a TypeScript or JavaScript file whose default export is a provider registry of the AI SDK */
+  models: z.string().min(1).optional(),
   /** HOLDFAST_OWNER: marks this deployment's sandboxes; two deployments that share an E2B account need two. */
   owner: z
     .string()
@@ -109,6 +111,7 @@ export type WorkerConfig = z.output<typeof workerConfig>
 const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_TASK_QUEUE: ['taskQueue'],
   HOLDFAST_WORKFLOWS: ['workflows'],
+  HOLDFAST_MODELS: ['models'],
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_SECRETS_DIR: ['secrets', 'folder'],
   HOLDFAST_BLOB_STORE: ['blobStore'],

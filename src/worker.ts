@@ -1,5 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { watchedActivities } from './activities/interceptors.ts'
@@ -8,6 +10,7 @@ import { createActivities } from './activities/index.ts'
 import { redactedActivities } from './activities/redacting.ts'
 import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
+import type { ModelProviders } from './activities/lib/models.ts'
 import { HEARTBEAT_MS } from './activities/lib/heartbeat.ts'
 import { createSecretStore, type SecretStore } from './activities/lib/secrets.ts'
 import {
@@ -108,6 +111,18 @@ async function serveMetrics(
   }
 }
 
+/** @throws ConfigError where the file has no registry */
+async function loadModels(file: string): Promise<ModelProviders> {
+  const { default: models } = (await import(pathToFileURL(resolve(file)).href)) as {
+    default?: ModelProviders
+  }
+  if (typeof models?.languageModel !== 'function')
+    throw new ConfigError(
+      `HOLDFAST_MODELS: ${file} has no default export that createProviderRegistry of the AI SDK has made`,
+    )
+  return models
+}
+
 async function createWorker(
   config: WorkerConfig,
   connection: NativeConnection,
@@ -133,6 +148,7 @@ async function createWorker(
       e2b: createE2B(config.e2b),
       secrets,
       blobs,
+      models: config.models ? await loadModels(config.models) : undefined,
       tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },
       owner: config.owner,
       namespace,

@@ -7,6 +7,8 @@ import { agentActivities } from './job/agents.ts'
 import { admissionActivities } from './job/admission.ts'
 import { checkpointActivities } from './job/checkpoints.ts'
 import { commandActivities } from './job/commands.ts'
+import { modelActivities } from './job/models.ts'
+import { toolActivities } from './job/tools.ts'
 import { fileActivities } from './job/files.ts'
 import { gitActivities } from './job/git.ts'
 import { guardActivities } from './job/guards.ts'
@@ -36,6 +38,8 @@ export const createActivities = (deps: ActivityDeps) => ({
   ...gitActivities(deps),
   ...guardActivities(deps),
   ...agentActivities(deps),
+  ...modelActivities(deps),
+  ...toolActivities(deps),
   ...checkpointActivities(deps),
   ...sessionActivities(deps),
   ...reaperActivities(deps),

@@ -1,5 +1,6 @@
 import { baseProgram } from './base-program.ts'
 import { addAnswers } from './commands/answers.ts'
+import { addTools } from './commands/tools.ts'
 import { addCancel } from './commands/cancel.ts'
 import { addNotify } from './commands/notify.ts'
 import { addCodecServer } from './commands/codec-server.ts'
@@ -28,6 +29,7 @@ export function createProgram() {
     addOutput,
     addDiff,
     addAnswers,
+    addTools,
     addCancel,
     addNotify,
     addList,

@@ -97,6 +97,12 @@ export function createProgress(options: ProgressOptions): Progress {
         return finishStep(event)
       case 'agentTurn':
         return lines.agentTurn(event, colors)
+      case 'toolUsed':
+        return [lines.outputLine(cleanLine(event.summary), colors)]
+      case 'toolAnswered':
+        return [ok(`${event.by}: ${event.allowed ? 'allowed' : 'not allowed'}: ${cleanLine(event.summary)}`)]
+      case 'modelTurn':
+        return [lines.outputLine(cleanLine(event.message), colors)]
       case 'conversationLost':
         return [
           lines.mark(

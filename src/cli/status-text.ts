@@ -41,6 +41,8 @@ function waiting(waitingFor: WaitingFor, now: number): string {
   const { kind, since, until } = waitingFor
   const time = formatDuration(now - since)
   if (kind === 'review') return `a review, for ${time} now; until ${formatMoment(until)}`
+  if (kind === 'tool')
+    return `"${cleanLine(waitingFor.summary)}" to be allowed, for ${time} now; until ${formatMoment(until)}`
   if (kind === 'timer') return `its time, for ${time} now; until ${formatMoment(until)}`
   if (kind === 'notification')
     return `${cleanLine(waitingFor.name)}, for ${time} now; until ${formatMoment(until)}`

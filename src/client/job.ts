@@ -3,7 +3,9 @@ import type { Client, WorkflowHandle } from '@temporalio/client'
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js'
 import type { CommandHeartbeat, DiffSummary, JobEvent, JobResult, JobStatus } from '../contract/job.ts'
 import {
+  allowToolUpdate,
   approveUpdate,
+  denyToolUpdate,
   diffQuery,
   eventsQuery,
   notifySignal,
@@ -71,6 +73,21 @@ export class Job {
     if (!parsed.ok)
       throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
     await this.#call((handle) => handle.executeUpdate(requestChangesUpdate, { args: [parsed.value] }))
+  }
+
+  /**
+   * Allows the call of a tool that the job waits for; Temporal update `allowTool`.
+   *
+   * @param answer.call its hash, as `status().waitingFor` has it: another call is not allowed by it
+   * @throws `NotWaitingForTool`
+   */
+  allowTool(answer: { by: string; call: string }): Promise<void> {
+    return this.#call((handle) => handle.executeUpdate(allowToolUpdate, { args: [answer] }))
+  }
+
+  /** Refuses it, and tells the model why; Temporal update `denyTool`. @throws `NotWaitingForTool` */
+  denyTool(answer: { by: string; call: string; reason?: string }): Promise<void> {
+    return this.#call((handle) => handle.executeUpdate(denyToolUpdate, { args: [answer] }))
   }
 
   /**

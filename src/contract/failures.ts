@@ -18,6 +18,7 @@ export const FAILURES = {
     remedy: 'list the jobs to find its id; closed jobs go when the retention ends',
   },
   NotWaitingForReview: { next: 'terminal', remedy: 'ask for the status; answer once the phase is review' },
+  NotWaitingForTool: { next: 'terminal', remedy: 'ask for the status; it names the call that waits' },
   SecretMissing: {
     next: 'terminal',
     remedy: 'give the worker the secret (HOLDFAST_SECRET_<NAME>) and submit again',
@@ -65,6 +66,19 @@ export const FAILURES = {
   AgentStuck: {
     next: 'terminal',
     remedy: "check the agent's endpoint and key, or raise `idleTimeout`, `timeout` or `maxToolCalls`",
+  },
+  ModelUnavailable: {
+    next: 'retryable',
+    remedy: "wait, or check the vendor's endpoint, its limits, and `callTimeout`",
+  },
+  ModelFailed: {
+    next: 'terminal',
+    remedy: "correct what the vendor's message names: key, model, or endpoint",
+  },
+  ModelRefused: { next: 'terminal', remedy: 'ask for something else, or another model' },
+  ModelStuck: {
+    next: 'terminal',
+    remedy: 'read the transcript; split the task, or raise the bound that the message names',
   },
   LimitReached: {
     next: 'terminal',

@@ -2,7 +2,8 @@ import ms from 'ms'
 import { z } from 'zod'
 
 export const MINUTE = 60_000
-export const DAY = 24 * 60 * MINUTE
+export const HOUR = 60 * MINUTE
+export const DAY = 24 * HOUR
 
 /** A time as people write it (`'20m'`, `'7d'`) or in milliseconds; milliseconds once parsed. */
 export const duration = (max: number) =>

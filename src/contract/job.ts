@@ -64,7 +64,7 @@ export interface DiffSummary {
 export interface StepReport {
   /** Counts from 0, over all rounds. */
   step: number
-  kind: 'run' | 'write' | 'patch' | 'agent' | 'sleep' | 'waitFor' | 'check'
+  kind: 'run' | 'write' | 'patch' | 'agent' | 'llm' | 'sleep' | 'waitFor' | 'check'
   name: string
   round: number
   ms: number
@@ -99,6 +99,17 @@ export type JobEventBody =
   | ({ type: 'stepFinished'; output: string } & StepReport)
   /** A turn of an agent; `resumed` says whether it went on with its conversation. */
   | ({ type: 'agentTurn'; step: number; resumed: boolean } & AgentReport)
+  /** A call of a tool by a model, and what came of it. */
+  | { type: 'toolUsed'; step: number; summary: string; ok: boolean }
+  | { type: 'toolAnswered'; summary: string; allowed: boolean; by: string }
+  /** A turn of a model ended: what it says of it. */
+  | {
+      type: 'modelTurn'
+      step: number
+      message: string
+      turns: number
+      usage: { inputTokens: number; outputTokens: number }
+    }
   /** The sandbox with the agent's conversation was lost: it starts anew, from the work so far. */
   | { type: 'conversationLost'; name: string }
   | { type: 'fixing'; check: string; attempt: number }
@@ -142,6 +153,8 @@ export interface SandboxUse {
 /** What a job waits for. Times in ms since the epoch. */
 export type WaitingFor =
   | { kind: 'review'; since: number; until: number; answerWith: string; breaches?: Breach[] }
+  /** A call of a tool that a person has to allow; `call` names it and what it does. */
+  | { kind: 'tool'; call: string; summary: string; since: number; until: number; answerWith: string }
   | { kind: 'timer'; since: number; until: number }
   | { kind: 'notification'; name: string; since: number; until: number; answerWith: string }
   /** Something that is unreachable; `until` is when it is tried again. */
@@ -181,7 +194,7 @@ export interface JobResult {
 /** Label of a step for people. */
 export function stepName(step: Step | CommandStep): string {
   if (step.name) return step.name
-  if ('agent' in step) return firstLine(step.prompt)
+  if ('agent' in step || 'llm' in step) return firstLine(step.prompt)
   if ('write' in step) return `write ${step.write}`
   if ('patch' in step) return `patch ${patchedFiles(step.patch)}`
   if ('sleep' in step) return `sleep ${ms(step.sleep, { long: true })}`

@@ -1,9 +1,20 @@
 /** Text of others as text: nothing in it is markup, and it stays on its line. */
-export function text(value: string, max = 120): string {
+export const text = (value: string, max = 120): string => escaped(lineOf(value, max))
+
+/** As `text`, but what stands between backticks is code. */
+export const prose = (value: string, max = 600): string =>
+  lineOf(value, max)
+    .split(/`([^`]+)`/)
+    .map((part, index) => (index % 2 === 1 ? code(part) : escaped(part)))
+    .join('')
+
+function lineOf(value: string, max: number): string {
   const line = printable(value).replaceAll(/\s+/g, ' ').trim()
-  const cut = line.length > max ? `${line.slice(0, max - 1)}…` : line
-  return cut.replaceAll(/[\\`*_[\]<>|#~!&]/g, String.raw`\$&`)
+  return line.length > max ? `${line.slice(0, max - 1)}…` : line
 }
+
+/** The Temporal UI sets what stands between dollar signs as a formula, and makes a dash of two hyphens. */
+const escaped = (line: string): string => line.replaceAll(/[\\`*_[\]<>|#~!&$]|-(?=-)/g, String.raw`\$&`)
 
 /** Text as code, within a line or a table's cell. */
 export function code(value: string, max = 300): string {

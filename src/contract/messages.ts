@@ -15,6 +15,10 @@ export const rejectSignal = defineSignal<[{ by: string; reason?: string }]>('rej
 export const requestChangesSignal =
   defineSignal<[{ by: string; feedback: string; steps?: Step[] }]>('requestChanges')
 
+/** A person's word on a call of a tool: on the one that the job waits for, by its hash. */
+export const allowToolUpdate = defineUpdate<void, [{ by: string; call: string }]>('allowTool')
+export const denyToolUpdate = defineUpdate<void, [{ by: string; call: string; reason?: string }]>('denyTool')
+
 /** Tells the job that something has happened outside; it is kept until a `waitFor` step takes it. */
 export const notifySignal = defineSignal<[{ name: string }]>('notify')
 

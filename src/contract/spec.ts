@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { checked, DAY, duration, envs, MINUTE, oneLine, secretRef, text, urlProblem } from './fields.ts'
 import { agentStep } from './agent-step.ts'
+import { llmStep } from './llm-step.ts'
 import { guards } from './guards.ts'
 import { branchNameProblem, repositoryPathProblem } from './git-names.ts'
 
@@ -60,7 +61,7 @@ const waitStep = z
   })
   .describe('Wait for something outside, such as CI, with the sandbox paused')
 
-export const stepSchema = z.union([runStep, writeStep, patchStep, agentStep, sleepStep, waitStep])
+export const stepSchema = z.union([runStep, writeStep, patchStep, agentStep, llmStep, sleepStep, waitStep])
 const stepsSchema = z.array(stepSchema).max(100)
 
 /** Why E2B would refuse these rules, or undefined where it would not. */

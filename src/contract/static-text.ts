@@ -18,9 +18,20 @@ export function jobText({ repo, branch, steps, checks, review, commit, push }: A
   const lines = [
     `In ${text(repo.url)}, from ${code(repo.base)} on branch ${code(branch)}:`,
     '',
-    ...list('', steps.map(stepName)),
-    ...list('check: ', checks.map(stepName)),
-    ...list('', [until, commit && `commit: ${commit.message.split('\n')[0]}`, push && 'push'].filter(isText)),
+    ...list(
+      '',
+      steps.map((step) => code(stepName(step))),
+    ),
+    ...list(
+      'check: ',
+      checks.map((check) => code(stepName(check))),
+    ),
+    ...list(
+      '',
+      [until, commit && `commit: ${text(commit.message.split('\n')[0]!)}`, push && 'push'].filter(isText),
+    ),
+    '',
+    'How far it is: under _Current Details_, while a worker runs.',
   ]
   return { staticSummary: `${branch} of ${repo.url}`.slice(0, 200), staticDetails: lines.join('\n') }
 }
@@ -32,9 +43,10 @@ export const reaperText = ({ dryRun }: ReaperInput): StaticText => ({
     (dryRun ? 'a dry run: nothing is killed.' : 'what has no owner any more is killed.'),
 })
 
+/** @param names markdown already */
 function list(prefix: string, names: string[]): string[] {
   const left = names.length - MAX_LINES
-  const lines = names.slice(0, MAX_LINES).map((name) => `- ${prefix}${text(name)}`)
+  const lines = names.slice(0, MAX_LINES).map((name) => `- ${prefix}${name}`)
   return left > 0 ? [...lines, `- ${prefix}${left} more`] : lines
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { availableParallelism, homedir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
@@ -5,6 +6,8 @@ import type { Limits } from './isolation/limits.ts'
 import { defaultTemplatesDir } from './interpreter/environment.ts'
 
 export interface ServerConfig {
+  /** Address to listen at; `0.0.0.0` and `::` are all of the machine's. */
+  host: string
   /** 0 is any free one. */
   port: number
   dataDir: string
@@ -29,7 +32,13 @@ export function readConfig(argv: string[]): ServerConfig {
   const options = new Command()
     .name('sandbox-server')
     .description('E2B-compatible sandboxes on this machine')
-    .option('--port <port>', 'port on 127.0.0.1; 0 picks a free one', port, 0)
+    .option(
+      '--host <address>',
+      'address to listen at; 0.0.0.0 is every one of this machine',
+      address,
+      '127.0.0.1',
+    )
+    .option('--port <port>', 'port; 0 picks a free one', port, 0)
     .option(
       '--data-dir <folder>',
       'keeps sandboxes',
@@ -74,6 +83,11 @@ const defaultMemoryMB = (): number => Math.min(4096, Math.floor(totalmem() / 2 *
 function amount(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('give a whole number above 0')
+}
+
+function address(text: string): string {
+  if (isIP(text) !== 0) return text
+  throw new InvalidArgumentError('give an IP address, for example 127.0.0.1 or 0.0.0.0')
 }
 
 function port(text: string): number {

@@ -55,6 +55,7 @@ async function main(): Promise<void> {
     apiKey: key,
     isolation: driver.kind,
     limits: driver.limits,
+    host: config.host,
     port: config.port,
     faults,
     log,

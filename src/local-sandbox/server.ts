@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { isIP, type AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { withFaults } from './faults/apply.ts'
 import type { ArmedFaults } from './faults/armed.ts'
@@ -24,6 +24,8 @@ export interface ServerOptions {
   apiKey: string
   isolation: string
   limits: string
+  /** Address to listen at. */
+  host: string
   port: number
   log: Logger
   /** Undefined unless the server was started for it. */
@@ -33,7 +35,7 @@ export interface ServerOptions {
 // Clients pool connections, and fail when a server drops an idle one first. envd's own figure.
 const keepAliveMs = 640_000
 
-/** The one HTTP port: control API, envd and user ports. Throws with the remedy where the port is taken. */
+/** The one HTTP port: control API, envd and user ports. Throws with the remedy where it can't listen there. */
 export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
   const { registry, log, apiKey, isolation, limits, faults } = options
   const proxy = new SandboxProxy(registry)
@@ -82,10 +84,23 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     client.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
   })
 
-  server.listen(options.port, '127.0.0.1')
+  const { host } = options
+  server.listen(options.port, host)
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EADDRINUSE') throw error
-    throw new Error(`--port: ${options.port} is taken on 127.0.0.1; give another one, or 0 for any free one`)
+    if (error.code === 'EADDRINUSE')
+      throw new Error(`--port: ${options.port} is taken on ${host}; give another one, or 0 for any free one`)
+    if (error.code === 'EADDRNOTAVAIL')
+      throw new Error(
+        `--host: ${host} is no address of this machine; give one of its own, or 0.0.0.0 for all`,
+      )
+    throw error
   })
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  return { server, url: `http://${reachable(host)}:${(server.address() as AddressInfo).port}` }
+}
+
+/** What a client on this machine puts in a URL for the address that a server listens at. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (isIP(host) === 4) return host
+  return host === '::' ? '[::1]' : `[${host}]`
 }

@@ -11,7 +11,6 @@ import type { DiffSummary, JobResult, JobStatus, Review, ReviewAnswer } from '..
 import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec, Step } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
-import { Agents } from './lib/agents.ts'
 import { type Fixer, passChecks } from './lib/checks.ts'
 import { Display } from './lib/display.ts'
 import { ending, type Ending, jobFailure, toReport } from './lib/failures.ts'
@@ -21,6 +20,7 @@ import { SandboxLease } from './lib/lease.ts'
 import { jobEnded, MeasuredJournal } from './lib/metrics.ts'
 import { ReviewDesk } from './lib/review.ts'
 import { runSteps, stepsAgain } from './lib/steps.ts'
+import { isAsked, Turns } from './lib/turns.ts'
 import { Waits } from './lib/waits.ts'
 import { Workspace } from './lib/workspace.ts'
 
@@ -38,7 +38,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const waits = new Waits(journal, workspace)
   const desk = new ReviewDesk(journal)
   const ledger = new Ledger(lease)
-  const agents = new Agents(journal, workspace, ledger)
+  const turns = new Turns(journal, workspace, ledger)
   let diff: DiffSummary | null = null
   let breaches: Breach[] = []
   const trailer = `${id}/1`
@@ -101,7 +101,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback }
     const steps = changes?.steps ?? (changes ? stepsAgain(spec.steps) : spec.steps)
-    await runSteps({ journal, workspace, waits, agents, spec }, steps, feedback)
+    await runSteps({ journal, workspace, waits, turns, spec }, steps, feedback)
     const checks = await passChecks(journal, workspace, spec.checks, fixer(steps))
     diff = await workspace.read((target) =>
       perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
@@ -113,15 +113,15 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   /** The last agent mends what it made, and the commands behind it run again. */
   function fixer(steps: Step[]): Fixer | undefined {
     const [step, ...rest] = stepsAgain(steps)
-    if (!step || !('agent' in step)) return undefined
+    if (!step || !isAsked(step)) return undefined
     return {
       attempts: step.fixAttempts,
       fix: async (check, attempt) => {
         journal.record({ type: 'fixing', check: check.name, attempt })
         journal.enter('steps')
-        await agents.turn(spec, step, { kind: 'fix', prompt: step.prompt, check, output: check.output })
+        await turns.take(spec, step, { kind: 'fix', prompt: step.prompt, check, output: check.output })
         const commands = rest.filter((next) => !('sleep' in next || 'waitFor' in next))
-        await runSteps({ journal, workspace, waits, agents, spec }, commands)
+        await runSteps({ journal, workspace, waits, turns, spec }, commands)
       },
     }
   }

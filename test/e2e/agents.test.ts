@@ -176,7 +176,7 @@ test('the key is in no history and on no disk of the sandbox', async () => {
   const job = await holdfast.jobs.submit(spec)
   await job.result()
   const [turn] = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
-  expect(turn).toMatchObject({ message: '***\nfound in: ' })
+  expect(turn).toMatchObject({ message: '***\nfound in:' })
   const history = await holdfast.workflows.getHandle(job.id).fetchHistory()
   expect(JSON.stringify(history)).not.toContain(Buffer.from(KEY).toString('base64').slice(4, -4))
 })

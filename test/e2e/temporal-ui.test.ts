@@ -128,7 +128,7 @@ test('a review can be answered by signal; one that is no answer is refused on th
     await handle.signal(name, input)
     expect((await eventOf(job, 'reviewRefused', next)).why).toContain(why)
   }
-  expect((await metadata(spec.id)).currentDetails).toContain('**Refused:** requestChanges: steps\\[0\\].run')
+  expect((await metadata(spec.id)).currentDetails).toContain('**Refused:** `requestChanges: steps[0].run')
   expect((await job.status()).waitingFor).toMatchObject({ kind: 'review' })
   await handle.signal('approve', { by: 'ui' })
   expect((await job.result()).review).toEqual({ decision: 'approve', by: 'ui' })
@@ -143,7 +143,9 @@ test('every query, update and signal of a job says what it is for', async () => 
     .flat()
     .filter(({ name }) => name && !name.startsWith('__'))
   expect(ours.map(({ name }) => name).toSorted()).toEqual(
-    'approve approve diff events notify reject reject requestChanges requestChanges status'.split(' '),
+    'allowTool approve approve denyTool diff events notify reject reject requestChanges requestChanges status'.split(
+      ' ',
+    ),
   )
   expect(ours.filter(({ description }) => !description)).toEqual([])
 })
@@ -153,7 +155,7 @@ test('what a job was asked to do is in its summary and details, and the reaper h
   const { staticSummary, staticDetails } = await holdfast.workflows.getHandle(job.id).describe()
   expect(await staticSummary()).toMatch(/^holdfast\/work of http/)
   expect(await staticDetails()).toContain(
-    '- write NOTES.md\n- wait for a review, at most 7 days\n- commit: Add notes\n- push',
+    '- `write NOTES.md`\n- wait for a review, at most 7 days\n- commit: Add notes\n- push',
   )
   await eventOf(job, 'reviewRequested')
   await job.reject({ by: 'the test' })

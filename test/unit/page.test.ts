@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { code, fenced, text, utf8Length } from '../../src/contract/markdown.ts'
+import { code, fenced, prose, text, utf8Length } from '../../src/contract/markdown.ts'
 import { MAX_PAGE_BYTES, pageOf } from '../../src/workflows/lib/page.ts'
 import { jobView } from '../support/job-view.ts'
 
@@ -16,7 +16,7 @@ test.each([
   [
     'runs a step',
     { current: 'npm test' },
-    ['### steps: npm test', '`i3x` running since 2026-01-02 03:04:05 UTC; ran 1m'],
+    ['### steps: `npm test`', '`i3x` running since 2026-01-02 03:04:05 UTC |', '`holdfast watch fix-it`'],
   ],
   [
     'waits for a review',
@@ -65,7 +65,7 @@ test.each([
         resumes: 1,
       },
     },
-    ['`i3x` paused since 2026-01-02 03:04:05 UTC; ran 2s, paused 2 times, 3s in all'],
+    ['`i3x` paused since 2026-01-02 03:04:05 UTC; ran 2s; earlier paused for 3s'],
   ],
   [
     'has steps behind it',
@@ -78,9 +78,9 @@ test.each([
       lastOutput: { step: 'npm test', text: 'one\ntwo\n' },
     },
     [
-      String.raw`| run: npm ci \| tee log | 1 | ok | 2s |`,
-      '| check: npm test | 1 | **exit 1** | 500ms |',
-      '| run: hang | 1 | **out of time** | 1m |',
+      '| `npm ci \\| tee log` | 1 | ok | 2s |',
+      '| check: `npm test` | 1 | **exit 1** | 500ms |',
+      '| `hang` | 1 | **out of time** | 1m |',
       'Last of what `npm test` printed:\n\n```text\none\ntwo\n```',
     ],
   ],
@@ -102,15 +102,15 @@ test.each([
       '1 file, +10 −2',
     ],
   ],
-  ['refused an answer', { refused: 'approve: by: is missing' }, ['**Refused:** approve: by: is missing']],
-  ['knows its cost', { cost: { ...jobView().cost, usd: 0.0123 } }, ['| cost | $0.0123 |']],
+  ['refused an answer', { refused: 'approve: by: is missing' }, ['**Refused:** `approve: by: is missing`']],
+  ['knows its cost', { cost: { ...jobView().cost, usd: 0.0123 } }, ['| cost | 0.0123 USD |']],
   [
     'knows what pausing saved',
     { cost: { ...jobView().cost, usd: 1, savedByPausingUsd: 2.5 } },
-    ['| cost | $1.0000; pausing saved $2.5000 |'],
+    ['| cost | 1.0000 USD; pausing saved 2.5000 USD |'],
   ],
 ] as const)('the page of a job that %s says so', (_, changes, parts) => {
-  const page = pageOf(jobView(changes as Parameters<typeof jobView>[0]))
+  const page = pageOf(jobView(changes as Parameters<typeof jobView>[0]), until)
   for (const part of parts) expect(page).toContain(part)
 })
 
@@ -123,10 +123,10 @@ test('of many steps the last ones are shown, and how many came before', () => {
     ms: 1,
     exitCode: 0,
   }))
-  const page = pageOf(jobView({ steps }))
+  const page = pageOf(jobView({ steps }), until)
   expect(page).toContain('30 earlier steps')
-  expect(page).not.toContain('step 29 ')
-  expect(page).toContain('step 30 ')
+  expect(page).not.toContain('`step 29`')
+  expect(page).toContain('`step 30`')
 })
 
 const anyText = fc.string({ unit: 'binary', maxLength: 3_000 })
@@ -151,6 +151,7 @@ test('whatever a job has in it, its page stays within its bound', () => {
           refused: name,
           ended: { outcome: 'failed', failure: { ...failure, message: output, remedy: output } },
         }),
+        until,
       )
       expect(utf8Length(page)).toBeLessThanOrEqual(MAX_PAGE_BYTES)
     }),
@@ -164,6 +165,12 @@ test("others' text stays on its line and is no markup", () => {
       expect(code(value).slice(1, -1)).not.toMatch(/\n|`|(?<!\\)\|/)
     }),
   )
+})
+
+test('in prose, what stands between backticks is code, and commands keep their hyphens and dollar signs', () => {
+  expect(prose('the sandbox is kept if `keep` says so')).toBe('the sandbox is kept if `keep` says so')
+  expect(prose('a `b` c`')).toBe('a `b` c\\`')
+  expect(prose('"echo $A" wants --by')).toBe(String.raw`"echo \$A" wants \--by`)
 })
 
 test("output can't leave its block, and terminals' colours are gone", () => {

@@ -3,6 +3,7 @@ import { agentCli } from '../../contract/agents/index.ts'
 import type { Tariff } from '../../contract/cost.ts'
 import { describeProblems, parse } from '../../contract/parse.ts'
 import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../../contract/spec.ts'
+import { modelOf } from '../lib/models.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { failure } from '../../contract/failure.ts'
 
@@ -34,6 +35,7 @@ export const admissionActivities = (deps: ActivityDeps) => ({
     for (const step of parsed.value.steps)
       if ('agent' in step && step.key)
         deps.secrets.resolve(step.key.secret, step.baseUrl ?? agentCli(step.agent).host)
+      else if ('llm' in step) await modelOf(step.llm, deps)
     const { tariff, owner } = deps
     return { tariff, owner, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
   },

@@ -3,6 +3,7 @@ import type { OwnerStatus } from '../../contract/sandboxes.ts'
 import type { UseSessionInput } from '../sessions.ts'
 import type { BlobStore } from '../../blobs/store.ts'
 import type { E2B } from './e2b.ts'
+import type { ModelProviders } from './models.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** What the activities need from the worker. */
@@ -10,6 +11,8 @@ export interface ActivityDeps {
   e2b: E2B
   secrets: SecretStore
   blobs: BlobStore
+  /** Models that the worker knows by itself. */
+  models: ModelProviders | undefined
   /** For the cost of jobs. */
   tariff: Tariff
   /** Written into each sandbox's metadata, so that nobody else's sandbox is ever taken for ours. */

@@ -4,6 +4,9 @@ import { RUNNER_HOME } from './runner.ts'
 export const TREE = `index=$(mktemp -u); cp "$(git rev-parse --git-path index)" "$index" 2>/dev/null || true
 export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
 
+/** Behind `TREE`: HEAD, tree and index in a line. An index in the middle of a merge has no tree. */
+export const STATE = '$(git rev-parse HEAD) $tree $(git write-tree 2>/dev/null || echo "$tree")'
+
 /** Written before each pause, read after the resume. */
 const SENTINEL = `${RUNNER_HOME}/sentinel`
 

@@ -14,3 +14,7 @@ export const artifactsFolder = (deps: ActivityDeps): string =>
 /** What a command printed, by the name that the workflow gave to its output. */
 export const outputFolder = (deps: ActivityDeps, name: string): string =>
   `${outputsFolder(deps, executionOf().workflowId)}${keyWord(name)}/`
+
+/** What a model and the job said to each other, by the name that the workflow gave to it. */
+export const transcriptFolder = (deps: ActivityDeps, name: string): string =>
+  `${workflowFolder(deps, executionOf().workflowId)}transcripts/${keyWord(name)}/`

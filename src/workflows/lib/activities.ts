@@ -29,6 +29,9 @@ const QUICK: ActivityOptions = { ...WORK, startToCloseTimeout: '2m' }
 /** What E2B may take its time for. */
 const SLOW: ActivityOptions = { ...WORK, startToCloseTimeout: '30m' }
 
+/** A vendor that is away, or wants us to wait, is asked for some minutes. */
+const MODEL: ActivityOptions = { ...WORK, retry: retry(12) }
+
 /** How every activity is tried, in one table. `satisfies` makes it complete. */
 const TABLE = {
   // Operations. Those that take a `timeoutMs` get that and `MARGIN_MS`.
@@ -94,6 +97,9 @@ const TABLE = {
   // A job. A command is followed for as long as it may run; the caller adds its time.
   runCommand: WORK,
   runAgent: WORK,
+  callModel: MODEL,
+  useTool: WORK,
+  refuseTool: QUICK,
   writeFile: WORK,
   applyPatch: WORK,
   cloneRepository: WORK,

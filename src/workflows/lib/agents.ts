@@ -1,12 +1,10 @@
-import type { Usage } from '../../contract/agents/report.ts'
 import type { AgentStep } from '../../contract/agent-step.ts'
-import type { ModelUse } from '../../contract/cost.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
-import type { Ledger } from './ledger.ts'
+import { type Ledger, priced } from './ledger.ts'
 import { type Ask, promptFor, turnName } from './prompt.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -78,9 +76,4 @@ export class Agents {
     this.#journal.record({ type: 'conversationLost', name })
     return null
   }
-}
-
-function priced({ inputTokens, outputTokens, costUsd }: Usage, prices: AgentStep['prices']): ModelUse {
-  const usd = prices ? (inputTokens * prices.inputUsd + outputTokens * prices.outputUsd) / 1_000_000 : costUsd
-  return { inputTokens, outputTokens, usd }
 }

@@ -20,7 +20,7 @@ export class Display {
 
   show(event: JobEventBody): void {
     const view = this.#view()
-    setCurrentDetails(pageOf(view))
+    setCurrentDetails(pageOf(view, Date.now()))
     const waitIsOver = !view.waitingFor && this.#shown !== undefined && this.#shown.waitingFor !== 'nothing'
     if (isNews(event, { waitIsOver, ms: Date.now() - this.#shownAt })) this.publish()
   }

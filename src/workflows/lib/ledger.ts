@@ -1,3 +1,5 @@
+import type { AgentStep } from '../../contract/agent-step.ts'
+import type { Usage } from '../../contract/agents/report.ts'
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow'
 import {
   type Cost,
@@ -26,6 +28,11 @@ export class Ledger {
 
   get cost(): Cost {
     return costOf(this.#lease.use, actionsSoFar(), this.tariff, this.#models)
+  }
+
+  /** What agents and models have used so far. */
+  get models(): ModelUse {
+    return this.#models
   }
 
   note({ inputTokens, outputTokens, usd }: ModelUse): void {
@@ -69,7 +76,9 @@ export class Ledger {
       // Looked at whenever something happens: actions cost, and the sandbox's pauses change how long there is.
       const changed = (): boolean =>
         this.#lease.state !== state || reachedLimit(this.cost, limits) !== undefined
-      await (ms === Infinity ? condition(changed) : condition(changed, Math.max(1, ms)))
+      await (ms === Infinity
+        ? condition(changed)
+        : condition(changed, Math.max(1, ms), { summary: 'until a limit would be reached' }))
     }
   }
 
@@ -81,4 +90,10 @@ export class Ledger {
         : `the job has cost ${usd.toPrecision(3)} USD`
     return jobFailure('LimitReached', `limits.${limit}: ${spent}`)
   }
+}
+
+/** What a turn has cost: by the prices of its step, else by its own account. */
+export function priced({ inputTokens, outputTokens, costUsd }: Usage, prices: AgentStep['prices']): ModelUse {
+  const usd = prices ? (inputTokens * prices.inputUsd + outputTokens * prices.outputUsd) / 1_000_000 : costUsd
+  return { inputTokens, outputTokens, usd }
 }

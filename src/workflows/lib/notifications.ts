@@ -25,7 +25,7 @@ export class Notifications {
 
   /** Waits, durably; false when nothing came in time. */
   async wait(name: string, timeoutMs: number): Promise<boolean> {
-    await condition(() => this.#names.has(name), timeoutMs)
+    await condition(() => this.#names.has(name), timeoutMs, { summary: `wait for ${name}` })
     return this.take(name)
   }
 }

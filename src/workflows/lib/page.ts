@@ -2,7 +2,7 @@ import ms from 'ms'
 import type { Breach } from '../../contract/guards.ts'
 import type { StepReport, WaitingFor } from '../../contract/job.ts'
 import type { JobView } from './job-view.ts'
-import { code, fenced, table, text, utf8Length } from '../../contract/markdown.ts'
+import { code, fenced, prose, table, text, utf8Length } from '../../contract/markdown.ts'
 
 /** Temporal takes 20 KB of current details; a page is to be read at a glance. */
 export const MAX_PAGE_BYTES = 8 * 1024
@@ -10,36 +10,43 @@ const OUTPUT_LINES = 15
 /** Most steps shown, then fewer where they don't fit. */
 const ROWS = [20, 8, 3, 0]
 
-/** A job as one page of markdown, complete in itself. At most `MAX_PAGE_BYTES`. */
-export function pageOf(view: JobView): string {
-  const pages = ROWS.map((rows) => sections(view, rows).filter(Boolean).join('\n\n'))
+/**
+ * A job as one page of markdown, complete in itself. At most `MAX_PAGE_BYTES`.
+ *
+ * @param asOf when it was so, in ms since the epoch
+ */
+export function pageOf(view: JobView, asOf: number): string {
+  const pages = ROWS.map((rows) => [...sections(view, rows), footer(asOf)].filter(Boolean).join('\n\n'))
   return pages.find((page) => utf8Length(page) <= MAX_PAGE_BYTES) ?? sections(view, 0)[0] ?? ''
 }
 
 const sections = (view: JobView, rows: number): string[] => [
   headline(view),
   view.ended ? ending(view) : waiting(view),
-  view.refused ? `**Refused:** ${text(view.refused, 600)}` : '',
+  view.refused ? `**Refused:** ${code(view.refused, 600)}` : '',
   facts(view),
   steps(view.steps, rows),
   output(view),
 ]
 
+/** Last, because the Temporal UI cuts off a page's last line until it is scrolled. */
+const footer = (asOf: number): string => `As of ${moment(asOf)}`
+
 function headline({ ended, phase, round, current }: JobView): string {
   const rounds = round > 1 ? ` (round ${round})` : ''
   if (ended)
     return `### ${text(ended.failure?.type ?? ended.outcome)}${phase === 'done' ? '' : ': cleaning up'}`
-  return `### ${phase}${rounds}${current ? `: ${text(current)}` : ''}`
+  return `### ${phase}${rounds}${current ? `: ${code(current)}` : ''}`
 }
 
 function ending({ ended }: JobView): string {
   const failure = ended?.failure
   if (!failure) return ''
-  return `${text(failure.message, 600)}\n\n**What to do:** ${text(failure.remedy, 600)}`
+  return `${prose(failure.message)}\n\n**What to do:** ${prose(failure.remedy)}`
 }
 
-function waiting({ waitingFor, id }: JobView): string {
-  if (!waitingFor) return ''
+function waiting({ waitingFor, current, id }: JobView): string {
+  if (!waitingFor) return current ? `To see what it prints: ${code(`holdfast watch ${id}`)}` : ''
   const lines = [`**Waits for ${what(waitingFor)}** since ${moment(waitingFor.since)}`]
   if (waitingFor.kind === 'review')
     lines.push(
@@ -61,9 +68,14 @@ function waiting({ waitingFor, id }: JobView): string {
       `Until ${moment(waitingFor.until)}. Tell it with ${code(waitingFor.answerWith)}, or here with the signal ` +
         `${code('notify')} and ${code(JSON.stringify({ name: waitingFor.name }))}`,
     )
+  if (waitingFor.kind === 'tool')
+    lines.push(
+      `Until ${moment(waitingFor.until)}. Allow it with ${code(`${waitingFor.answerWith} --by NAME`)}, or here by the update ` +
+        `${code('allowTool')} (or ${code('denyTool')}) and ${code(JSON.stringify({ by: 'your name', call: waitingFor.call }))}`,
+    )
   if (waitingFor.kind === 'timer') lines.push(`Until ${moment(waitingFor.until)}`)
   if (waitingFor.kind === 'outage')
-    lines.push(`${text(waitingFor.failure.message, 600)}\n\nNext try: ${moment(waitingFor.until)}`)
+    lines.push(`${prose(waitingFor.failure.message)}\n\nNext try: ${moment(waitingFor.until)}`)
   return lines.join('\n\n')
 }
 
@@ -71,13 +83,14 @@ const breached = ({ breaches = [] }: { breaches?: Breach[] }): string[] =>
   breaches.length > 0
     ? [
         'It went beyond its guards:',
-        breaches.map(({ guard, message }) => `- **${guard}**: ${text(message, 400)}`).join('\n'),
+        breaches.map(({ guard, message }) => `- **${guard}**: ${prose(message, 400)}`).join('\n'),
       ]
     : []
 
 function what(wait: WaitingFor): string {
   if (wait.kind === 'review') return 'a review'
   if (wait.kind === 'timer') return 'its time'
+  if (wait.kind === 'tool') return `a call of a tool to be allowed: ${code(wait.summary)}`
   return wait.kind === 'notification' ? `the notification ${code(wait.name)}` : wait.failure.type
 }
 
@@ -94,7 +107,7 @@ function facts(view: JobView): string {
     ['sandbox', sandbox(view)],
     [
       'cost',
-      `$${cost.usd.toFixed(4)}${cost.savedByPausingUsd > 0 ? `; pausing saved $${cost.savedByPausingUsd.toFixed(4)}` : ''}`,
+      `${usd(cost.usd)}${cost.savedByPausingUsd > 0 ? `; pausing saved ${usd(cost.savedByPausingUsd)}` : ''}`,
     ],
   ]
   return table(
@@ -103,14 +116,12 @@ function facts(view: JobView): string {
   )
 }
 
-function sandbox({
-  sandbox: { sandboxId, state, runningMs, pausedMs, pauses },
-  sandboxSince,
-}: JobView): string {
+function sandbox({ sandbox: { sandboxId, state, runningMs, pausedMs }, sandboxSince }: JobView): string {
   if (!sandboxId) return ''
-  const times = pauses === 1 ? 'once' : `${pauses} times`
-  const paused = pauses > 0 ? `, paused ${times}, ${ms(pausedMs)} in all` : ''
-  return `${code(sandboxId)} ${state} since ${moment(sandboxSince)}; ran ${ms(runningMs)}${paused}`
+  // What goes on now is told by its beginning: the page stands still between events.
+  const ran = state === 'running' ? '' : `; ran ${ms(runningMs)}`
+  const paused = pausedMs > 0 ? `; ${state === 'paused' ? 'earlier ' : ''}paused for ${ms(pausedMs)}` : ''
+  return `${code(sandboxId)} ${state} since ${moment(sandboxSince)}${ran}${paused}`
 }
 
 function steps(all: StepReport[], rows: number): string {
@@ -119,7 +130,7 @@ function steps(all: StepReport[], rows: number): string {
   const shown = all
     .slice(-rows)
     .map(({ kind, name, round, exitCode, ms: took }) => [
-      `${kind}: ${text(name)}`,
+      `${kind === 'check' ? 'check: ' : ''}${code(name)}`,
       String(round),
       exitCode === 0 ? 'ok' : exitCode === 124 ? '**out of time**' : `**exit ${exitCode}**`,
       ms(took),
@@ -147,6 +158,8 @@ function refLink(repo: string, kind: 'tree' | 'commit', ref: string): string {
 
 const link = (label: string, url: string): string =>
   `[${text(label)}](<${url.replaceAll(/[<>\s]/g, encodeURIComponent)}>)`
+
+const usd = (amount: number): string => `${amount.toFixed(4)} USD`
 
 /** UTC, to the second. */
 const moment = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`

@@ -61,7 +61,7 @@ export class ReviewDesk {
   async wait(timeoutMs: number): Promise<ReviewAnswer | undefined> {
     this.#answer = undefined
     this.#open = true
-    await condition(() => this.#answer !== undefined, timeoutMs)
+    await condition(() => this.#answer !== undefined, timeoutMs, { summary: 'wait for a review' })
     this.#open = false
     return this.#answer
   }

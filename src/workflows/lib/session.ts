@@ -95,7 +95,8 @@ export class Session {
       const idleMs = this.#usedAt + this.#args.spec.idleTimeout - Date.now()
       if (this.#lease.paused || this.#phase === 'lost' || this.#inUse > 0)
         await condition(() => this.#over || this.#idle)
-      else if (idleMs > 0) await condition(() => this.#over, idleMs)
+      else if (idleMs > 0)
+        await condition(() => this.#over, idleMs, { summary: 'pause when nobody has used it' })
       else await this.#pauseIdle()
     }
     if (this.#phase === 'closing') return undefined
@@ -106,7 +107,8 @@ export class Session {
 
   /** Waits for what runs, and longer for what can't be attached to: a kernel interrupts what its client has left. */
   async #handOver(): Promise<void> {
-    if (!allHandlersFinished()) await condition(allHandlersFinished, HAND_OVER_MS)
+    if (!allHandlersFinished())
+      await condition(allHandlersFinished, HAND_OVER_MS, { summary: 'let requests end before the next run' })
     await condition(() => this.#unattachable === 0)
     this.#handedOver.resolve()
     await condition(allHandlersFinished)

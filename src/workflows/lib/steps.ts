@@ -1,11 +1,10 @@
 import { type CommandResult, type StepReport, stepName } from '../../contract/job.ts'
 import { outputText } from '../../contract/output.ts'
-import type { AgentStep } from '../../contract/agent-step.ts'
 import type { AgentJobSpec, CommandStep, SleepStep, Step, WaitStep } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
-import type { Agents } from './agents.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
+import { type AskedStep, isAsked, type Turns } from './turns.ts'
 import type { Waits } from './waits.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -20,13 +19,13 @@ export interface StepsOf {
   journal: Journal
   workspace: Workspace
   waits: Waits
-  agents: Agents
+  turns: Turns
   spec: AgentJobSpec
 }
 
 /** @throws `StepFailed` at the first that exits with anything but 0 */
 export async function runSteps(
-  { journal, workspace, waits, agents, spec }: StepsOf,
+  { journal, workspace, waits, turns, spec }: StepsOf,
   steps: Step[],
   feedback?: Feedback,
 ): Promise<void> {
@@ -35,15 +34,8 @@ export async function runSteps(
       await waits.run(step)
       continue
     }
-    if ('agent' in step) {
-      const { prompt } = step
-      await agents.turn(
-        spec,
-        step,
-        feedback && agents.knows(step)
-          ? { kind: 'feedback', prompt, feedback: feedback.text }
-          : { kind: 'first', prompt },
-      )
+    if (isAsked(step)) {
+      await turns.take(spec, step, turns.askOf(step, feedback?.text))
       continue
     }
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
@@ -61,7 +53,7 @@ export async function runSteps(
 
 function runStep(
   workspace: Workspace,
-  step: Exclude<Step, SleepStep | WaitStep | AgentStep>,
+  step: Exclude<Step, SleepStep | WaitStep | AskedStep>,
   { patchId, output }: { patchId: string; output: string },
   feedback?: Feedback,
 ): Promise<CommandResult> {
@@ -137,10 +129,10 @@ export const commandFailure = (
   )
 
 /**
- * The steps that a request for changes runs again, or a red check: all of them, or from the last agent on, which is told
- * what to change.
+ * The steps that a request for changes runs again, or a red check: all of them, or from the last agent or model on, which
+ * is told what to change.
  */
 export function stepsAgain(steps: Step[]): Step[] {
-  const last = steps.findLastIndex((step) => 'agent' in step)
+  const last = steps.findLastIndex(isAsked)
   return last < 0 ? steps : steps.slice(last)
 }

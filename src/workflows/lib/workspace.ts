@@ -61,16 +61,26 @@ export class Workspace {
     return this.#surviving(() => work(this.#target))
   }
 
-  /** Does what changes the work, then saves it: after this it isn't lost any more. */
+  /** The work as it was last saved: HEAD, tree and index; empty where it never was. */
+  get saved(): string {
+    const { head = '', tree = '', staged = '' } = this.#checkpoint ?? {}
+    return `${head} ${tree} ${staged}`.trim()
+  }
+
+  /**
+   * Does what changes the work, then saves it: after this it isn't lost any more.
+   *
+   * @param isSaved whether the result says that there is nothing to save
+   */
   change<T>(
     what: string,
     work: (target: Target) => Promise<T>,
-    rerun: CommandStep['rerun'] = 'if-interrupted',
+    { rerun, isSaved }: { rerun?: CommandStep['rerun']; isSaved?: (result: T) => boolean } = {},
   ): Promise<T> {
     return this.#surviving(
       async () => {
         const result = await work(this.#target)
-        await this.#save(`checkpoint after ${what}`)
+        if (!isSaved?.(result)) await this.#save(`checkpoint after ${what}`)
         this.#losses = 0
         return result
       },
@@ -85,7 +95,7 @@ export class Workspace {
     run: (target: Target, key: string) => Promise<CommandResult>,
   ): Promise<CommandResult> {
     const key = this.nextKey()
-    const result = await this.change(name, (target) => run(target, key), step.rerun)
+    const result = await this.change(name, (target) => run(target, key), { rerun: step.rerun })
     if (step.rerun === 'always' && result.exitCode === 0)
       this.#setup.set(JSON.stringify([step.cwd, step.run]), (target) => run(target, key))
     return result

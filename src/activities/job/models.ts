@@ -1,0 +1,127 @@
+import { Context } from '@temporalio/activity'
+import type { GenerateTextResult, ModelMessage, ToolSet } from 'ai'
+import type { ModelAnswer, ToolCall, Transcript } from '../../contract/llm.ts'
+import type { LlmStep, ToolName } from '../../contract/llm-step.ts'
+import { failure } from '../../contract/failure.ts'
+import type { ActivityDeps } from '../lib/deps.ts'
+import { whileBeating } from '../lib/heartbeat.ts'
+import { mapModelError, modelOf } from '../lib/models.ts'
+import { callHash, callSummary, toolSet } from '../lib/tools.ts'
+import { findPart, outcomesOf, readPart, readTranscript, writePart } from '../lib/transcript.ts'
+
+export type ModelSetting = Pick<LlmStep, 'llm' | 'system' | 'tools' | 'approve' | 'callTimeout'>
+
+export interface CallModelInput {
+  transcript: Transcript
+  /** With the first call of a transcript, which keeps it. */
+  step?: ModelSetting
+  /** What the model is told: by the user, or */
+  prompt?: string
+  /** the outcomes of these calls of its last answer. */
+  outcomes?: { id: string; tool: string }[]
+  /** Parts of the transcript whose tool outputs are left out. */
+  compacted: number
+}
+
+const SYSTEM =
+  'You are a software engineer at work in a git repository, by the tools that you are given. Look before you change, keep changes small, ' +
+  'and make sure that they work. When all is done, say in a few sentences what you did.'
+const MAX_TEXT = 4_000
+/** Of what it says beside calling tools. */
+const MAX_ASIDE = 300
+
+export const modelActivities = (deps: ActivityDeps) => ({
+  /**
+   * Asks a model for its next answer. The answer is kept in the blob store before it is told: a second attempt finds it
+   * there, and pays no second one. Of a call whose worker died before the reply came nobody knows whether it was paid.
+   *
+   * @throws `ModelUnavailable`, `ModelFailed`, `SecretMissing`, `SecretForbidden`, `BlobStoreUnavailable`
+   */
+  async callModel(input: CallModelInput): Promise<ModelAnswer> {
+    const { transcript, prompt, outcomes = [], compacted } = input
+    const { name, parts } = transcript
+    const found = await findPart<ModelAnswer>(deps, name, parts)
+    if (found) return found.answer
+    const step = input.step ?? (await settingOf(deps, name))
+    const told: ModelMessage[] = [
+      ...(await outcomesOf(deps, name, outcomes)),
+      ...(prompt === undefined ? [] : [{ role: 'user' as const, content: prompt }]),
+    ]
+    const messages = [...(await readTranscript(deps, transcript, compacted)), ...told]
+    const result = await whileBeating(() => ask(deps, step, messages))
+    const said = result.response.messages
+    const answer = answerOf(deps, result, step.approve, { name, parts: parts + 1 })
+    await writePart(deps, name, parts, { told, said, answer, ...(input.step && { step }) })
+    return answer
+  },
+})
+
+type Result = GenerateTextResult<ToolSet, never>
+
+async function ask(deps: ActivityDeps, step: ModelSetting, messages: ModelMessage[]): Promise<Result> {
+  const { generateText } = await import('ai')
+  const { maxOutputTokens, temperature } = step.llm
+  const signal = AbortSignal.any([
+    Context.current().cancellationSignal,
+    AbortSignal.timeout(step.callTimeout),
+  ])
+  try {
+    return await generateText({
+      model: await modelOf(step.llm, deps),
+      system: step.system ?? SYSTEM,
+      messages,
+      tools: toolSet(step.tools),
+      // Temporal tries again.
+      maxRetries: 0,
+      abortSignal: signal,
+      ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+      ...(temperature !== undefined && { temperature }),
+    })
+  } catch (error) {
+    throw await mapModelError(error)
+  }
+}
+
+const FINISH: Record<string, ModelAnswer['finish']> = {
+  stop: 'stop',
+  'tool-calls': 'tools',
+  length: 'length',
+  'content-filter': 'refused',
+}
+
+function answerOf(
+  deps: ActivityDeps,
+  { text, toolCalls, finishReason, usage }: Result,
+  approve: LlmStep['approve'],
+  transcript: Transcript,
+): ModelAnswer {
+  const { inputTokens = 0, outputTokens = 0 } = usage
+  const valid = toolCalls.filter((call) => !call.invalid)
+  return {
+    transcript,
+    finish: FINISH[finishReason] ?? 'other',
+    text: deps.secrets.redact(text).slice(0, valid.length > 0 ? MAX_ASIDE : MAX_TEXT),
+    calls: valid.map(({ toolCallId: id, toolName, input }): ToolCall => {
+      const tool = toolName as ToolName
+      return {
+        id,
+        tool,
+        summary: callSummary(tool, input, (whole) => deps.secrets.redact(whole)),
+        hash: callHash(tool, input),
+        mustBeAllowed: approve.some(
+          (rule) =>
+            rule.tool === tool &&
+            new RegExp(rule.matching ?? '', 'u').test(Object.values(input as object).join('\n')),
+        ),
+      }
+    }),
+    invalid: toolCalls.length - valid.length,
+    usage: { inputTokens, outputTokens },
+  }
+}
+
+async function settingOf(deps: ActivityDeps, name: string): Promise<ModelSetting> {
+  const { step } = await readPart<ModelAnswer>(deps, name, 0)
+  if (!step) throw failure('InternalError', `the transcript ${name} does not say how its model is asked`)
+  return step
+}

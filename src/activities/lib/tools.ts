@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import type { ToolSet } from 'ai'
+import { z } from 'zod'
+import type { ToolName } from '../../contract/llm-step.ts'
+import { text } from '../../contract/fields.ts'
+import { repositoryPathProblem } from '../../contract/git-names.ts'
+
+const path = z
+  .string()
+  .superRefine((value, context) => {
+    const problem = repositoryPathProblem(value)
+    if (problem) context.addIssue({ code: 'custom', message: problem })
+  })
+  .describe('In the repository')
+const folder = path.optional().describe('A folder of the repository; its root by default')
+
+/** What each tool takes, and what a model is told of it. */
+export const TOOLS = {
+  run: {
+    description:
+      'Runs a command line in bash, in the root of the repository. The answer has its exit code and output.',
+    input: z.strictObject({ command: text(24 * 1024).min(1) }),
+  },
+  read: {
+    description: 'Reads a text file, with the numbers of its lines.',
+    input: z.strictObject({
+      path,
+      from: z.int().min(1).default(1).describe('The first line'),
+      lines: z.int().min(1).max(2_000).default(400),
+    }),
+  },
+  write: {
+    description: 'Writes a file, in place of one that is there.',
+    input: z.strictObject({ path, content: text(512 * 1024) }),
+  },
+  patch: {
+    description: 'Applies a unified diff, as git makes it.',
+    input: z.strictObject({ patch: text(512 * 1024).min(1) }),
+  },
+  list: {
+    description: 'Lists the files under a folder that git knows or would add.',
+    input: z.strictObject({ path: folder }),
+  },
+  search: {
+    description: 'Searches the files that git knows for an extended regular expression.',
+    input: z.strictObject({ pattern: text(1_000).min(1), path: folder }),
+  },
+  diff: {
+    description: 'Shows what has changed since the job began.',
+    input: z.strictObject({}),
+  },
+} satisfies Record<ToolName, { description: string; input: z.ZodType }>
+
+export type ToolInput<Name extends ToolName> = z.output<(typeof TOOLS)[Name]['input']>
+
+/** Without `execute`: the workflow has each call done, durably. */
+export const toolSet = (names: ToolName[]): ToolSet =>
+  Object.fromEntries(
+    names.map((name) => [name, { description: TOOLS[name].description, inputSchema: TOOLS[name].input }]),
+  )
+
+/** The same for the same call, whatever the order of its fields. */
+export function callHash(tool: string, input: unknown): string {
+  const fields = Object.entries(input ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256')
+    .update(JSON.stringify([tool, fields]))
+    .digest('hex')
+    .slice(0, 12)
+}
+
+/** What people see of a call. @param mask takes secrets out of it, before it is cut */
+export function callSummary(tool: string, input: unknown, mask: (text: string) => string): string {
+  const { command, path: file, pattern, patch } = (input ?? {}) as Record<string, unknown>
+  const about =
+    command ?? pattern ?? file ?? (typeof patch === 'string' ? /^\+\+\+ (.*)$/m.exec(patch)?.[1] : '')
+  const words = typeof about === 'string' ? about.replaceAll(/\s+/g, ' ').trim() : ''
+  return mask(`${tool}${words ? `: ${words}` : ''}`).slice(0, 200)
+}

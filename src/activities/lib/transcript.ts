@@ -1,0 +1,102 @@
+import { Readable } from 'node:stream'
+import { json } from 'node:stream/consumers'
+import type { ModelMessage, ToolContent } from 'ai'
+import type { ModelSetting } from '../job/models.ts'
+import { transcriptFolder } from './places.ts'
+import type { ActivityDeps } from './deps.ts'
+
+/** A part of a transcript: what the model was told, and what it answered. Written once, when the answer has come. */
+export interface TranscriptPart<Answer> {
+  told: ModelMessage[]
+  said: ModelMessage[]
+  /** What the activity that wrote it returned. */
+  answer: Answer
+  /** In the first part: how the model is asked. */
+  step?: ModelSetting
+}
+
+/** What the model is told of the outputs that were left out. */
+const LEFT_OUT = '(left out to save room; call the tool again if it is needed)'
+
+const partKey = (deps: ActivityDeps, name: string, part: number): string =>
+  `${transcriptFolder(deps, name)}${String(part).padStart(5, '0')}.json`
+
+const outcomeKey = (deps: ActivityDeps, name: string, call: string): string =>
+  `${transcriptFolder(deps, name)}outcomes/${encodeURIComponent(call)}.json`
+
+export const readPart = <Answer>(
+  deps: ActivityDeps,
+  name: string,
+  part: number,
+): Promise<TranscriptPart<Answer>> => readJson(deps, partKey(deps, name, part))
+
+/** The part where it was written already, by an earlier attempt. */
+export async function findPart<Answer>(
+  deps: ActivityDeps,
+  name: string,
+  part: number,
+): Promise<TranscriptPart<Answer> | undefined> {
+  const key = partKey(deps, name, part)
+  const keys = await deps.blobs.keys(transcriptFolder(deps, name))
+  return keys.includes(key) ? readJson(deps, key) : undefined
+}
+
+export async function writePart<Answer>(
+  deps: ActivityDeps,
+  name: string,
+  part: number,
+  content: TranscriptPart<Answer>,
+): Promise<void> {
+  await writeJson(deps, partKey(deps, name, part), content)
+}
+
+/** What a tool gave, for the model to read. */
+export const writeOutcome = (deps: ActivityDeps, name: string, call: string, output: string): Promise<void> =>
+  writeJson(deps, outcomeKey(deps, name, call), output)
+
+/** Those of these calls, as the message that answers them. */
+export async function outcomesOf(
+  deps: ActivityDeps,
+  name: string,
+  calls: { id: string; tool: string }[],
+): Promise<ModelMessage[]> {
+  if (calls.length === 0) return []
+  const content: ToolContent = []
+  for (const { id, tool } of calls) {
+    const value = await readJson<string>(deps, outcomeKey(deps, name, id))
+    content.push({ type: 'tool-result', toolCallId: id, toolName: tool, output: { type: 'text', value } })
+  }
+  return [{ role: 'tool', content }]
+}
+
+/** All that was said, in order. @param compacted parts whose tool outputs are left out */
+export async function readTranscript(
+  deps: ActivityDeps,
+  { name, parts }: { name: string; parts: number },
+  compacted: number,
+): Promise<ModelMessage[]> {
+  const messages: ModelMessage[] = []
+  for (let part = 0; part < parts; part++) {
+    const { told, said } = await readPart(deps, name, part)
+    const all = [...told, ...said]
+    messages.push(...(part < compacted ? all.map(withoutOutputs) : all))
+  }
+  return messages
+}
+
+export function withoutOutputs(message: ModelMessage): ModelMessage {
+  if (message.role !== 'tool') return message
+  return {
+    ...message,
+    content: message.content.map((part) =>
+      part.type === 'tool-result' ? { ...part, output: { type: 'text', value: LEFT_OUT } } : part,
+    ),
+  }
+}
+
+const readJson = async <T>(deps: ActivityDeps, key: string): Promise<T> =>
+  (await json(await deps.blobs.get(key))) as T
+
+async function writeJson(deps: ActivityDeps, key: string, value: unknown): Promise<void> {
+  await deps.blobs.put(key, Readable.from([Buffer.from(JSON.stringify(value))]))
+}

@@ -1,0 +1,277 @@
+import type { ChatCompletionRequest } from '@copilotkit/aimock'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type AgentJobInput, secret } from '../../src/index.ts'
+import { allEvents, end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+
+const KEY = 'sk-the-key-of-the-model-2718'
+
+let holdfast: Holdfast
+/** What the endpoint answers, test by test. */
+let answer: Parameters<typeof startLlmEndpoint>[0]
+let endpoint: LlmEndpoint
+beforeAll(async () => {
+  endpoint = await startLlmEndpoint((request, n) => answer(request, n))
+  holdfast = await startHoldfast()
+  await startWorker()
+})
+afterAll(async () => {
+  await holdfast.stop()
+  await endpoint.stop()
+})
+
+const startWorker = () => holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: KEY })
+
+type Steps = AgentJobInput['steps']
+const step = (prompt: string, rest: object = {}): Steps[number] => ({
+  llm: { model: 'gpt', baseUrl: endpoint.baseUrl, key: secret('MODEL_KEY') },
+  prompt,
+  ...rest,
+})
+
+const use = (name: string, input: object, id = `call-${name}-${JSON.stringify(input).length}`) => ({
+  toolCalls: [{ id, name, arguments: JSON.stringify(input) }],
+})
+/** How many answers the conversation has had. */
+const turnOf = ({ messages }: ChatCompletionRequest): number =>
+  messages.filter(({ role }) => role === 'assistant').length
+const toldLast = ({ messages }: ChatCompletionRequest): string =>
+  messages
+    .slice(messages.findLastIndex(({ role }) => role === 'assistant') + 1)
+    .map(({ content }) => (typeof content === 'string' ? content : JSON.stringify(content)))
+    .join('\n')
+
+/** Its model answers these in order, then with words. */
+const script =
+  (...answers: object[]): typeof answer =>
+  (request) =>
+    answers[turnOf(request)] ?? { content: 'It is done.' }
+
+const FIX = [
+  use('list', {}),
+  use('search', { pattern: 'rest / size' }),
+  use('read', { path: 'src/format.js' }),
+  use('run', {
+    command: 'echo ran >>../ran; echo at work; until [ -e ../go ]; do sleep 0.1; done; npm test',
+  }),
+  use('run', {
+    command:
+      "echo ran >>../ran; sed -i 's/let rest = milliseconds$/const precision = UNITS[last].size; let rest = Math.round(milliseconds \\/ precision) * precision/; s/let i = first;/let i = 0;/; s/i === last ? Math.round(rest \\/ size) : Math.floor(rest \\/ size)/Math.floor(rest \\/ size)/' src/format.js",
+  }),
+  use('write', { path: 'NOTES.md', content: 'first line\n' }),
+  use('patch', { patch: '--- a/NOTES.md\n+++ b/NOTES.md\n@@ -1 +1,2 @@\n first line\n+second line\n' }),
+  use('diff', {}),
+  use('run', { command: 'echo ran >>../ran; npm test' }, 'call-again'),
+  use('run', { command: 'echo ran $(wc -l <../ran) times' }),
+]
+
+test('a model mends a failing test by ten calls of tools with a worker killed in a command and one in an answer; no tool is used twice, and the review goes on with its transcript', async () => {
+  const first = endpoint.asked.length
+  const [asked, mayAnswer] = [new EventTarget(), new EventTarget()]
+  let killAt = 6
+  answer = async (request) => {
+    if (turnOf(request) === killAt) {
+      killAt = Infinity
+      const told = once(mayAnswer, 'go')
+      asked.dispatchEvent(new Event('asked'))
+      await told
+    }
+    return script(
+      ...FIX,
+      { content: 'Mended.' },
+      use('write', { path: 'CHANGES.md', content: 'Rounding carries.\n' }),
+    )(request, 0)
+  }
+  const spec = await holdfast.spec({
+    steps: [step('The test of rounding fails. Mend format().', { prices: { inputUsd: 1e4, outputUsd: 0 } })],
+    checks: [{ run: 'npm test' }],
+    review: {},
+  })
+  const isAsked = once(asked, 'asked')
+  const job = await holdfast.jobs.submit(spec)
+  await untilPrinted(job, 'at work')
+  await killAndReplaceWorker()
+  const [sandbox] = await holdfast.connectSandboxes(job.id)
+  await sandbox!.files.write('/home/user/go', '')
+  await isAsked
+  await killAndReplaceWorker()
+  mayAnswer.dispatchEvent(new Event('go'))
+  const { seq } = await eventOf(job, 'reviewRequested')
+  await job.requestChanges({ by: 'a reviewer', feedback: 'Say so in CHANGES.md' })
+  await eventOf(job, 'reviewRequested', seq + 1)
+  await job.approve({ by: 'a reviewer' })
+  const { commit, cost } = await job.result()
+  const repository = holdfast.repository(spec.repo.url)
+  expect(await repository.show(`${commit}:CHANGES.md`)).toBe('Rounding carries.')
+  expect(await repository.show(`${commit}:NOTES.md`)).toBe('first line\nsecond line')
+  expect(await repository.show(`${commit}:src/format.js`)).toContain('precision')
+  // Once each, but for the answer whose worker died before it came: whether that was paid, nobody can know.
+  expect(endpoint.asked.slice(first).map(turnOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12])
+  const last = JSON.stringify(endpoint.asked.at(-1)!.messages)
+  // Each command has counted its runs.
+  expect(last).toContain('ran 3 times')
+  expect(last).toContain('Say so in CHANGES.md')
+  expect(cost.models.usd).toBeCloseTo(cost.models.inputTokens / 100, 5)
+  const tools = (await allEvents(job)).filter((event) => event.type === 'toolUsed')
+  expect(tools).toHaveLength(11)
+})
+
+async function killAndReplaceWorker(): Promise<void> {
+  await end(holdfast.workers.at(-1)!, 'SIGKILL')
+  await startWorker()
+}
+
+test('a call that needs leave waits with the sandbox paused, for this very call and no other; a refusal is told to the model', async () => {
+  answer = (request) => {
+    const told = toldLast(request)
+    if (turnOf(request) === 0) return use('run', { command: 'touch allowed' })
+    if (turnOf(request) === 1) return use('run', { command: 'touch refused' })
+    if (turnOf(request) === 2 && told.includes('no new files')) return use('run', { command: 'ls' })
+    return { content: 'Done.' }
+  }
+  const spec = await holdfast.spec({
+    steps: [step('Touch', { approve: [{ tool: 'run', matching: 'touch' }] })],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'sandboxPaused')
+  const first = await waitingTool(job)
+  expect(first).toMatchObject({ kind: 'tool', summary: 'run: touch allowed' })
+  await expect(job.allowTool({ by: 'somebody', call: 'another' })).rejects.toMatchObject({
+    type: 'NotWaitingForTool',
+  })
+  await job.allowTool({ by: 'somebody', call: first.call })
+  const { seq } = await eventOf(job, 'toolAnswered')
+  await eventOf(job, 'waitBegan', seq)
+  const second = await waitingTool(job)
+  // What was allowed was the first call: it is no leave for this one.
+  await expect(job.allowTool({ by: 'somebody', call: first.call })).rejects.toMatchObject({
+    type: 'NotWaitingForTool',
+    message: expect.stringContaining(second.call),
+  })
+  await job.denyTool({ by: 'somebody', call: second.call, reason: 'no new files' })
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:allowed`)).toBe('')
+  const used = (await allEvents(job)).flatMap((event) => (event.type === 'toolUsed' ? [event.summary] : []))
+  expect(used).toEqual(['run: touch allowed', 'run: ls'])
+})
+
+async function waitingTool(job: Awaited<ReturnType<Holdfast['jobs']['submit']>>) {
+  const { waitingFor } = await job.status()
+  if (waitingFor?.kind !== 'tool') throw new Error(`it waits for ${waitingFor?.kind}`)
+  return waitingFor
+}
+
+test('unknown tools, broken input and failing tools are told to the model, which may do better', async () => {
+  const told: string[] = []
+  answer = (request) => {
+    told.push(toldLast(request))
+    return script(
+      use('fly', { to: 'the moon' }),
+      { toolCalls: [{ id: 'broken', name: 'run', arguments: '{"comm' }] },
+      use('read', { path: '../../etc/passwd' }),
+      use('read', { path: 'nowhere' }),
+      use('patch', { patch: 'no patch' }),
+      use('run', { command: 'echo out; echo err >&2; exit 3' }),
+      use('write', { path: 'a', content: 'a' }),
+    )(request, 0)
+  }
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [step('Go')] }))
+  await job.result()
+  expect(told.slice(1)).toEqual([
+    expect.stringContaining("unavailable tool 'fly'"),
+    expect.stringContaining('JSON'),
+    expect.stringContaining('leaves the repository'),
+    expect.stringMatching(/exit code 1\n.*nowhere/s),
+    expect.stringMatching(/exit code \d+\n.*patch/s),
+    'exit code 3\nout\n\nerr\n',
+    expect.any(String),
+  ])
+})
+
+const slow = (): Promise<never> => new Promise(() => undefined)
+
+test.each<[string, object, typeof answer, string, RegExp]>([
+  ['calls without end', {}, (_, n) => use('list', {}, `c${n}`), 'ModelStuck', /the same call 5 times/],
+  [
+    'goes on and on',
+    { maxTurns: 3 },
+    (_, n) => use('search', { pattern: `x${n}` }, `c${n}`),
+    'ModelStuck',
+    /maxTurns/,
+  ],
+  [
+    'uses too many tokens',
+    { maxTokens: 10 },
+    () => ({ ...use('list', {}), usage: { prompt_tokens: 20 } }),
+    'ModelStuck',
+    /maxTokens/,
+  ],
+  ['calls no tool that there is', {}, (_, n) => use('fly', {}, `c${n}`), 'ModelStuck', /5 answers in a row/],
+  [
+    'refuses',
+    {},
+    () => ({ content: 'I can not', finishReason: 'content_filter' }),
+    'ModelRefused',
+    /I can not/,
+  ],
+  ['answers with nothing', {}, () => ({ content: '' }), 'ModelRefused', /nothing at all/],
+  ['is cut off', {}, () => ({ content: 'I wo', finishReason: 'length' }), 'ModelStuck', /maxOutputTokens/],
+  [
+    'refuses the key',
+    {},
+    () => ({ error: { message: 'bad key', type: 'auth' }, status: 401 }),
+    'ModelFailed',
+    /401: bad key/,
+  ],
+])('a model that %s ends the job as such', async (_, how, says, type, message) => {
+  answer = says
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [step('Go', how)] }))
+  await expect(job.result()).rejects.toMatchObject({ type, message: expect.stringMatching(message) })
+})
+
+test('a model that is away, slow, or over its limit is asked again, as late as it wants', async () => {
+  const first = endpoint.asked.length
+  const times: number[] = []
+  answer = (request, n) => {
+    times.push(Date.now())
+    if (n === first) return { error: { message: 'slow down', type: 'rate_limit' }, status: 429 }
+    if (n === first + 1) return { error: { message: 'oops', type: 'server' }, status: 500 }
+    if (n === first + 2) return slow()
+    return script(use('write', { path: 'a', content: 'a' }))(request, n)
+  }
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [step('Go', { callTimeout: '1s' })] }))
+  expect(await job.result()).toMatchObject({ outcome: 'completed' })
+  expect(times).toHaveLength(5)
+  expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1_000)
+})
+
+test('a model that no worker knows is refused before there is a sandbox', async () => {
+  const job = await holdfast.jobs.submit(
+    await holdfast.spec({ steps: [{ llm: { model: 'acme:gpt' }, prompt: 'Go' }] }),
+  )
+  await expect(job.result()).rejects.toMatchObject({
+    type: 'ModelFailed',
+    message: expect.stringContaining('acme:gpt'),
+  })
+  expect((await allEvents(job)).map(({ type }) => type)).not.toContain('sandboxCreated')
+})
+
+test('forty turns leave a history that two hundred would keep under 1 MB', async () => {
+  answer = (request) =>
+    turnOf(request) < 40
+      ? use(
+          turnOf(request) % 4 === 0 ? 'run' : 'search',
+          turnOf(request) % 4 === 0
+            ? { command: `seq 1 2000; : ${turnOf(request)}` }
+            : { pattern: `size|${turnOf(request)}` },
+        )
+      : turnOf(request) === 40
+        ? use('write', { path: 'a', content: 'a' })
+        : { content: 'Done.' }
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [step('Go')] }))
+  await job.result()
+  const { raw } = await holdfast.workflows.getHandle(job.id).describe()
+  const bytes = Number(raw.workflowExecutionInfo?.historySizeBytes)
+  expect(bytes / 42).toBeLessThan((1024 * 1024) / 200)
+})
