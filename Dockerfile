@@ -7,8 +7,10 @@ WORKDIR /holdfast
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY . .
-RUN install -d -o node -g node /var/lib/holdfast
-USER node
+# Workers keep the bundle of their workflows in the second.
+RUN install -d -o node -g node /var/lib/holdfast node_modules/.cache/holdfast
+# By number, so that Kubernetes sees that it is not root.
+USER 1000:1000
 ENTRYPOINT ["/holdfast/deploy/entrypoint.sh", "node", "/holdfast/bin/holdfast.mjs"]
 CMD ["worker"]
 EXPOSE 8080 9464
@@ -17,7 +19,9 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
 
 # The local E2B-compatible sandbox server: for trying things out, not for strangers' code.
 FROM holdfast AS sandboxes
-USER root
+# It makes namespaces; sandboxes themselves run as others.
+# hadolint ignore=DL3002
+USER 0:0
 # hadolint ignore=DL3008
 RUN apt-get update \
   && apt-get install -y --no-install-recommends bubblewrap ca-certificates curl git iproute2 python3 util-linux \

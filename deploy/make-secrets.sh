@@ -11,10 +11,9 @@ made grafana_password || openssl rand -hex 16 >secrets/grafana_password
 made encryption_keys || echo "$(date +%Y-%m):$(openssl rand -base64 32)" >secrets/encryption_keys
 # For the local sandbox server any key does; for E2B's cloud put yours there.
 made e2b_api_key || echo "e2b_$(openssl rand -hex 20)" >secrets/e2b_api_key
-# The containers' users have other ids than you.
-chmod 0755 secrets
-chmod 0444 secrets/*
 made git_token || {
   : >secrets/git_token
   echo 'deploy/secrets/git_token is empty: put the token there that may push to your repositories' >&2
 }
+# The containers' users have other ids than you; other users of this machine don't come into the folder.
+chmod 0644 secrets/*

@@ -18,6 +18,14 @@ const notANumber = {
 const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   z.coerce.number(notANumber).int().min(min).max(max)
 
+/** Temporal joins both by a dot. */
+const versionPart = z
+  .string({ error: 'is missing: HOLDFAST_DEPLOYMENT_NAME and HOLDFAST_BUILD_ID go together' })
+  .regex(
+    /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/,
+    'is not 1 to 100 letters, digits, dots, dashes or underscores',
+  )
+
 const price = (list: number) => z.coerce.number(notANumber).min(0).default(list)
 
 /** Settings of the worker. Each has a place in the file and a name in the environment; the environment wins. */
@@ -88,6 +96,17 @@ const workerConfig = z.strictObject({
   maxCachedWorkflows: wholeNumber(1).default(1_000),
   /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
   maxActivities: wholeNumber(1).default(100),
+  /** HOLDFAST_ACTIVITIES_PER_SECOND: begun by all workers of the task queue together; the server keeps it. Unset, any number */
+  activitiesPerSecond: z.coerce.number(notANumber).positive().optional(),
+  /** Temporal's Worker Versioning; unset, every worker takes every job */
+  deployment: z
+    .strictObject({
+      /** HOLDFAST_DEPLOYMENT_NAME */
+      name: versionPart,
+      /** HOLDFAST_BUILD_ID: another one for each release */
+      buildId: versionPart,
+    })
+    .optional(),
   /** HOLDFAST_HEARTBEAT_MS: the least time between two heartbeats of an activity; Temporal Cloud bills each */
   heartbeatMs: wholeNumber(100, 8_000).default(5_000),
   /**
@@ -123,6 +142,9 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_METRICS_HOST: ['metricsHost'],
   HOLDFAST_MAX_CACHED_WORKFLOWS: ['maxCachedWorkflows'],
   HOLDFAST_MAX_ACTIVITIES: ['maxActivities'],
+  HOLDFAST_ACTIVITIES_PER_SECOND: ['activitiesPerSecond'],
+  HOLDFAST_DEPLOYMENT_NAME: ['deployment', 'name'],
+  HOLDFAST_BUILD_ID: ['deployment', 'buildId'],
   HOLDFAST_HEARTBEAT_MS: ['heartbeatMs'],
   HOLDFAST_PRICE_VCPU_SECOND: ['prices', 'vcpuSecond'],
   HOLDFAST_PRICE_GIB_SECOND: ['prices', 'gibSecond'],

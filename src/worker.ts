@@ -166,6 +166,15 @@ async function createWorker(
     sinks: tracing.sinks,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: config.maxActivities,
+    ...(config.activitiesPerSecond && { maxTaskQueueActivitiesPerSecond: config.activitiesPerSecond }),
+    ...(config.deployment && {
+      workerDeploymentOptions: {
+        useWorkerVersioning: true,
+        version: { deploymentName: config.deployment.name, buildId: config.deployment.buildId },
+        // Every version replays the histories of earlier ones.
+        defaultVersioningBehavior: 'AUTO_UPGRADE',
+      },
+    }),
     maxHeartbeatThrottleInterval: config.heartbeatMs,
     defaultHeartbeatThrottleInterval: config.heartbeatMs,
     // After a worker's sudden death its workflows wait this long before another worker gets them; 10 s by default.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes Temporal's two databases, or brings their schemas up to this version. Run by the admin-tools image.
 set -eu
-SQL_PASSWORD=$(cat /run/secrets/postgres_password)
+SQL_PASSWORD=$(cat "${SECRETS_DIR:-/run/secrets}/postgres_password")
 export SQL_PASSWORD
 schemas=${SCHEMAS:-/etc/temporal/schema/postgresql/v12}
 for pair in temporal:temporal temporal_visibility:visibility; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The image takes the database's password from its environment only.
+# The image takes the database's password from its environment only. Then the program that is named starts.
 set -eu
-POSTGRES_PWD=$(cat /run/secrets/postgres_password)
+POSTGRES_PWD=$(cat "${SECRETS_DIR:-/run/secrets}/postgres_password")
 export POSTGRES_PWD
-exec /etc/temporal/entrypoint.sh "$@"
+exec "$@"

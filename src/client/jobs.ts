@@ -80,6 +80,7 @@ export class Jobs {
           memo: { [SPEC_HASH_MEMO]: hash },
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'FAIL',
+          ...(spec.priority && { priority: spec.priority }),
           ...jobText(spec),
         })
         return new Job(this.#client, this.#outputs, spec.id, handle.firstExecutionRunId)

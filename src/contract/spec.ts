@@ -144,6 +144,17 @@ export const agentJobSpec = z
           .describe('Whether a paused sandbox stays when the job has ended'),
       })
       .prefault({}),
+    priority: z
+      .strictObject({
+        priorityKey: z.int().min(1).max(5).optional().describe('1 goes first, 5 last; 3 where left out'),
+        fairnessKey: oneLine(64)
+          .refine((key) => new TextEncoder().encode(key).length <= 64, 'has more than 64 bytes')
+          .optional()
+          .describe('Whose job it is, such as a team: a backlog is handed out evenly among the keys'),
+        fairnessWeight: z.number().min(0.001).max(1000).optional().describe('Of the key; 1 where left out'),
+      })
+      .optional()
+      .describe("Temporal's own, for the job and all its activities, where more waits than workers can do"),
     limits: z
       .strictObject({
         sandboxTime: duration(365 * DAY)

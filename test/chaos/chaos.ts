@@ -5,7 +5,7 @@ import { fetchHistories, replay, saveHistories } from '../support/histories.ts'
 import { Faults } from './faults.ts'
 import { type FaultPlan, planOf } from './plan.ts'
 import { type Ran, runJob, specOf } from './run-job.ts'
-import { filesWith } from './secrets.ts'
+import { filesWith } from '../support/canaries.ts'
 import { type Findings, type Verdict, verdictOn } from './verdict.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -73,7 +73,7 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     await world.sandboxes.faults.clear()
     const findings = await Promise.all(ran.map((one) => look(world, one)))
     const judged = verdictOn(findings)
-    const secrets = await filesWith(world.git.token, world.folders())
+    const secrets = await filesWith([world.git.token], world.folders())
     const leaked = await leftSandboxes(world)
     const unreplayed = await whatDoesNotReplay(world, ran, options.keepHistories)
     const verdict: ChaosVerdict = {

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
 import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { formsOf, historyText } from '../support/canaries.ts'
 import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -9,13 +12,6 @@ beforeAll(async () => {
   await holdfast.startWorker()
 })
 afterAll(() => holdfast.stop())
-
-/** All forms in which a token could be found again. */
-const formsOf = (token: string): string[] => [
-  token,
-  Buffer.from(token).toString('base64'),
-  Buffer.from(`x-access-token:${token}`).toString('base64'),
-]
 
 test('the git token is in no payload of the history and on no disk of the sandbox', async () => {
   const planted = 'planted-canary-value'
@@ -45,12 +41,30 @@ test('the git token is in no payload of the history and on no disk of the sandbo
   }
 })
 
-/** The whole history as text, with every payload decoded. */
 async function historyOf(id: string): Promise<string> {
   const connection = await Connection.connect({ address: inject('temporalAddress') })
   const history = await new Client({ connection }).workflow.getHandle(id).fetchHistory()
   await connection.close()
-  return JSON.stringify(history).replaceAll(/"data":"([A-Za-z0-9+/=]+)"/g, (whole, data: string) => {
-    return `${whole}${Buffer.from(data, 'base64').toString('utf8')}`
-  })
+  return historyText(history)
 }
+
+test('what is looked for at the end of every world is found in a history, a blob and a sandbox, in plain and in base64', async () => {
+  const canary = `canary-${randomUUID()}`
+  const encoded = Buffer.from(`x-access-token:${canary}`).toString('base64')
+  const job = await holdfast.jobs.submit(
+    await holdfast.spec({
+      steps: [{ run: `echo ${canary} >plain.txt; echo ${encoded} >encoded.txt; seq 9000; echo ${encoded}` }],
+      review: { required: true },
+      sandbox: { keep: 'always' },
+    }),
+  )
+  await eventOf(job, 'reviewRequested')
+  await job.approve({ by: 'the test' })
+  await job.result()
+  const leaks = (await holdfast.leaks([canary])).join('\n')
+  expect(leaks).toContain(job.id)
+  expect(leaks).toContain('plain.txt')
+  expect(leaks).toContain('encoded.txt')
+  expect(leaks).toContain(fileURLToPath(holdfast.blobStore))
+  expect(await holdfast.leaks()).toEqual([])
+})

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,8 +31,9 @@ export interface TestGitHost extends GitHost {
 /** A git host on a free port with a temporary root. End it by `cleanUp()`. */
 export async function testGitHost(): Promise<TestGitHost> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-git-'))
-  const token = 'test-write-token'
-  const readOnlyToken = 'test-read-token'
+  // Its own for each host, so that it can be looked for in all that a test leaves.
+  const token = `write-${randomUUID()}`
+  const readOnlyToken = `read-${randomUUID()}`
   let host = await startGitHost({ root, token, readOnlyToken })
   const { port } = host
   const bare = (name: string) => join(root, `${name}.git`)

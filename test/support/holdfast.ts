@@ -9,6 +9,7 @@ import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
 import { git } from '../../src/demo/git.ts'
+import { filesWith, historiesWith } from './canaries.ts'
 import { type TestGitHost, testGitHost } from './git-host.ts'
 import { startSandboxServer, type SandboxServer } from './sandbox-server.ts'
 import { end, startWorkerProcess } from './worker.ts'
@@ -36,7 +37,7 @@ export interface Holdfast {
   /** The token that may push. */
   gitToken: string
   /** Starts a worker process; it is ended with the file. */
-  startWorker(env?: NodeJS.ProcessEnv, log?: number): Promise<ChildProcess>
+  startWorker(env?: NodeJS.ProcessEnv, log?: number | 'pipe'): Promise<ChildProcess>
   /** Temporal's own client, as the UI uses it. */
   workflows: WorkflowClient
   /** Starts the workflow as the Temporal UI would, past our client's checks. */
@@ -48,6 +49,13 @@ export interface Holdfast {
   describeSchedule(id: string): Promise<ScheduleDescription>
   /** A spec against a fresh copy of the demo repository. */
   spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
+  /**
+   * Where secrets of this world are found: in histories of its task queue, blobs, files of its sandbox server and sandboxes, logs.
+   *
+   * @param secrets the git tokens, unless others are looked for
+   */
+  leaks(secrets?: string[]): Promise<string[]>
+  /** Ends and removes everything. @throws Error where a git token is found in what this world leaves */
   stop(): Promise<void>
 }
 
@@ -71,6 +79,14 @@ export async function startHoldfast(
   const connection = await Connection.connect({ address })
   const { workflow, schedule } = new Client({ connection })
   const workers: ChildProcess[] = []
+  const logs: string[] = []
+  const leaks = async (secrets = [host.token, host.readOnlyToken]): Promise<string[]> => [
+    ...(await historiesWith(secrets, workflow, taskQueue)).found,
+    ...(await filesWith(secrets, [blobs, sandboxes.dataDir])),
+    ...[...logs, sandboxes.log()]
+      .filter((text) => secrets.some((secret) => text.includes(secret)))
+      .map(() => 'a log'),
+  ]
   const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     ...process.env,
     TEMPORAL_ADDRESS: address,
@@ -108,11 +124,15 @@ export async function startHoldfast(
     taskQueue,
     blobStore,
     gitToken: host.token,
-    startWorker: async (env, log) => {
-      const worker = await startWorkerProcess(environment(env), log)
+    startWorker: async (env, log = 'pipe') => {
+      const worker = await startWorkerProcess(environment(env), log, (text) => {
+        logs.push(text)
+        process.stderr.write(text)
+      })
       workers.push(worker)
       return worker
     },
+    leaks,
     workflows: workflow,
     startUnchecked: async (id, spec) => {
       const workflowId = `${id}-${randomUUID()}`
@@ -143,11 +163,13 @@ export async function startHoldfast(
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => end(worker, 'SIGTERM')))
+      const leaked = await leaks()
       await jobs.close()
       await connection.close()
       await sandboxes.stop()
       await host.cleanUp()
       await rm(blobs, { recursive: true, force: true })
+      if (leaked.length > 0) throw new Error(`a git token is in ${leaked.join(', ')}`)
     },
   }
 }

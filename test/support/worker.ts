@@ -5,16 +5,22 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Starts a worker as a process of its own; resolves once it polls. @param stderr a file descriptor for its log */
+/**
+ * Starts a worker as a process of its own; resolves once it polls.
+ *
+ * @param stderr a file descriptor for its log, or `pipe` for `onLog`
+ */
 export async function startWorkerProcess(
   env: NodeJS.ProcessEnv,
-  stderr: number | 'inherit' = 'inherit',
+  stderr: number | 'pipe' | 'inherit' = 'inherit',
+  onLog?: (text: string) => void,
 ): Promise<ChildProcess> {
   const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
     cwd: root,
     env,
     stdio: ['ignore', 'pipe', stderr],
   })
+  if (onLog) worker.stderr?.setEncoding('utf8').on('data', onLog)
   await Promise.race([
     once(createInterface({ input: worker.stdout! }), 'line'),
     once(worker, 'exit').then(([code]) => Promise.reject(new Error(`the worker ended with ${code}`))),

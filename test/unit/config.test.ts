@@ -32,7 +32,23 @@ test('the environment wins over the file, and the file over the default', () => 
   })
 })
 
+test('a deployment is a name with a build', () => {
+  const env = { E2B_API_KEY: 'k', HOLDFAST_DEPLOYMENT_NAME: 'holdfast', HOLDFAST_BUILD_ID: '1.2.0' }
+  expect(loadWorkerConfig(env).deployment).toEqual({ name: 'holdfast', buildId: '1.2.0' })
+  expect(loadWorkerConfig({ E2B_API_KEY: 'k', HOLDFAST_BUILD_ID: '' }).deployment).toBeUndefined()
+})
+
 test.each([
+  [
+    'a build of no deployment',
+    { E2B_API_KEY: 'k', HOLDFAST_BUILD_ID: '1' },
+    /HOLDFAST_DEPLOYMENT_NAME \(deployment\.name .*\): is missing: .* go together/,
+  ],
+  [
+    'a rate of nothing',
+    { E2B_API_KEY: 'k', HOLDFAST_ACTIVITIES_PER_SECOND: '0' },
+    /HOLDFAST_ACTIVITIES_PER_SECOND/,
+  ],
   ['no key', {}, /E2B_API_KEY \(e2b\.apiKey .*\): is missing/],
   [
     'a number that is none',

@@ -2,32 +2,14 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
 import { loadWorkerConfig } from '../../src/config.ts'
+import { compose, withDefaults } from '../support/compose.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
-interface Service {
-  image?: string
-  build?: { target: string }
-  environment?: Record<string, string>
-  secrets?: string[]
-  volumes?: string[]
-  ports?: string[]
-  entrypoint?: string[]
-}
-
-const compose = parse(read('docker-compose.yml'), { merge: true }) as {
-  services: Record<string, Service>
-  secrets: Record<string, { file: string }>
-  volumes: Record<string, null>
-}
 const services = Object.entries(compose.services)
 const targets = [...read('Dockerfile').matchAll(/^FROM \S+ AS (\S+)$/gm)].map(([, name]) => name)
-
-/** `${NAME:-default}` as it is without NAME. */
-const withDefaults = (text: string): string => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1')
 
 describe.each(services)('the service %s', (name, service) => {
   test('has an image of one version', () => {
@@ -58,7 +40,9 @@ describe.each(services)('the service %s', (name, service) => {
     expect(folders.filter((folder) => !existsSync(join(ROOT, folder)))).toEqual([])
     const volumes = sources.filter((source) => !source.startsWith('./'))
     expect(Object.keys(compose.volumes)).toEqual(expect.arrayContaining(volumes))
-    const scripts = (service.entrypoint ?? []).map((path) => path.replace(/^\/deploy/, 'deploy/temporal'))
+    const scripts = (service.entrypoint ?? [])
+      .filter((path) => path.startsWith('/deploy/'))
+      .map((path) => path.replace(/^\/deploy/, 'deploy/temporal'))
     expect(scripts.filter((script) => (statSync(join(ROOT, script)).mode & 0o111) !== 0o111)).toEqual([])
   })
 })

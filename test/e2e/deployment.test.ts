@@ -1,0 +1,49 @@
+import { Connection } from '@temporalio/client'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+
+let holdfast: Holdfast
+let connection: Connection
+beforeAll(async () => {
+  holdfast = await startHoldfast()
+  connection = await Connection.connect({ address: inject('temporalAddress') })
+})
+afterAll(async () => {
+  await connection.close()
+  await holdfast.stop()
+})
+
+const namespace = 'default'
+const describeJob = (workflowId: string) =>
+  connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId } })
+
+test('a job goes on with the version that is made current while it waits, and keeps its priority', async () => {
+  const name = `deployment-${holdfast.taskQueue}`
+  const start = async (buildId: string) => {
+    const worker = await holdfast.startWorker({ HOLDFAST_DEPLOYMENT_NAME: name, HOLDFAST_BUILD_ID: buildId })
+    // The server learns of a version by its worker's first poll.
+    const makeCurrent = () =>
+      connection.workflowService
+        .setWorkerDeploymentCurrentVersion({ namespace, deploymentName: name, buildId })
+        .then(
+          () => true,
+          () => false,
+        )
+    await expect.poll(makeCurrent, { timeout: 10_000 }).toBe(true)
+    return worker
+  }
+  const one = await start('1')
+  const priority = { priorityKey: 2, fairnessKey: 'team-web', fairnessWeight: 2 }
+  const job = await holdfast.jobs.submit(await holdfast.spec({ priority, review: { required: true } }))
+  await eventOf(job, 'reviewRequested')
+  const { workflowExecutionInfo: before } = await describeJob(job.id)
+  expect(before?.versioningInfo?.deploymentVersion?.buildId).toBe('1')
+  expect(before?.priority).toMatchObject(priority)
+
+  await start('2')
+  await end(one, 'SIGTERM')
+  await job.approve({ by: 'the test' })
+  expect((await job.result()).commit).toMatch(/^[0-9a-f]{40}$/)
+  const { workflowExecutionInfo: after } = await describeJob(job.id)
+  expect(after?.versioningInfo?.deploymentVersion?.buildId).toBe('2')
+})

@@ -1,0 +1,120 @@
+import type { ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { Client, Connection } from '@temporalio/client'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type AgentJobInput, connect, type Job, type Jobs, secret } from '../../src/index.ts'
+import { end, eventOf, untilPrinted } from '../support/holdfast.ts'
+import { type TestGitHost, testGitHost } from '../support/git-host.ts'
+import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
+import { startTopology, type Topology } from '../support/topology.ts'
+
+/** Temporal's own server on PostgreSQL, and two workers, as docker-compose.yml has them. */
+let topology: Topology
+let git: TestGitHost
+let sandboxes: SandboxServer
+let jobs: Jobs
+let connection: Connection
+const workers: ChildProcess[] = []
+
+/** Undone last first, whatever a failed start has left. */
+const undo: (() => Promise<unknown>)[] = []
+
+beforeAll(async () => {
+  git = await testGitHost()
+  undo.push(() => git.cleanUp())
+  sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+  undo.push(() => sandboxes.stop())
+  topology = await startTopology({ git_token: git.token, e2b_api_key: sandboxes.apiKey }, undo)
+  const { apiUrl, sandboxUrl } = sandboxes
+  for (let n = 0; n < 2; n++)
+    workers.push(await topology.startWorker({ E2B_API_URL: apiUrl, E2B_SANDBOX_URL: sandboxUrl }))
+  const { address, blobStore, encryptionKeys } = topology
+  jobs = await connect({ address, blobStore, encryptionKeys })
+  undo.push(() => jobs.close())
+  connection = await Connection.connect({ address })
+  undo.push(() => connection.close())
+}, 180_000)
+afterAll(async () => {
+  for (const step of undo.reverse()) await step()
+}, 60_000)
+
+async function spec(changes: Partial<AgentJobInput>): Promise<AgentJobInput> {
+  const name = `demo-${randomUUID()}`
+  await git.demo(name)
+  return {
+    id: `job-${randomUUID()}`,
+    repo: { url: git.repoUrl(name), auth: secret('GIT_TOKEN') },
+    branch: 'holdfast/work',
+    steps: [],
+    commit: { message: 'Add what was counted' },
+    push: true,
+    ...changes,
+  }
+}
+
+const counting =
+  'echo run >>runs.txt; for n in $(seq 1 200); do echo "line $n" | tee -a lines.txt; sleep 0.1; done'
+
+/** The worker that follows the job's command. */
+async function followerOf(job: Job): Promise<ChildProcess> {
+  const { pendingActivities } = await connection.workflowService.describeWorkflowExecution({
+    namespace: 'default',
+    execution: { workflowId: job.id },
+  })
+  const identity = pendingActivities?.[0]?.lastWorkerIdentity ?? ''
+  const found = workers.find(({ pid }) => identity.startsWith(`${pid}@`))
+  if (!found) throw new Error(`'${identity}' is none of our workers`)
+  return found
+}
+
+test(
+  'the database crashes under a command and its worker is killed: both jobs end, and nothing ran twice',
+  { timeout: 180_000 },
+  async () => {
+    const parked = await jobs.submit(
+      await spec({ steps: [{ write: 'NOTES.md', content: 'parked\n' }], review: { required: true } }),
+    )
+    await eventOf(parked, 'reviewRequested')
+    const running = await spec({ steps: [{ run: counting, timeout: '5m' }] })
+    const job = await jobs.submit(running)
+    await untilPrinted(job, 'line 20\n')
+
+    await topology.crashPostgresql()
+    const follower = await vi.waitUntil(() => followerOf(job).catch(() => undefined), {
+      timeout: 30_000,
+      interval: 500,
+    })
+    await end(follower, 'SIGKILL')
+
+    const { commit } = await job.result()
+    const name = new URL(running.repo.url).pathname.slice(1).replace(/\.git$/, '')
+    expect(await git.git(name, ['show', `${commit}:runs.txt`])).toBe('run')
+    expect((await git.git(name, ['show', `${commit}:lines.txt`])).split('\n')).toHaveLength(200)
+    expect(await git.branchHead(name, 'holdfast/work')).toBe(commit)
+
+    await parked.approve({ by: 'the test' })
+    expect((await parked.result()).commit).toMatch(/^[0-9a-f]{40}$/)
+  },
+)
+
+test('the columns of the list are there, and payloads are encrypted', async () => {
+  const completed = async (): Promise<string[]> => {
+    const { executions } = await connection.workflowService.listWorkflowExecutions({
+      namespace: 'default',
+      query: "HoldfastOutcome = 'completed'",
+    })
+    return executions.map(({ execution }) => execution?.workflowId ?? '')
+  }
+  await expect.poll(completed, { timeout: 10_000 }).toHaveLength(2)
+  const [first = ''] = await completed()
+  const { events } = await new Client({ connection }).workflow.getHandle(first).fetchHistory()
+  const input = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]
+  expect(Buffer.from(input!.metadata!['encoding']!).toString()).toBe('binary/encrypted')
+})
+
+test('no program has printed a secret', async () => {
+  const log = await topology.log()
+  expect(log).toContain('the worker is ready')
+  for (const name of ['postgres_password', 'encryption_keys', 'codec_token', 'e2b_api_key', 'git_token'])
+    expect(log.includes(await topology.secret(name)), name).toBe(false)
+})
