@@ -1,6 +1,7 @@
 import pc from 'picocolors'
 import type { CommandHeartbeat, JobEvent, Phase } from '../contract/job.ts'
 import { failureBox, reviewBox } from './progress/boxes.ts'
+import { linesOfAgent } from './progress/agent-lines.ts'
 import * as lines from './progress/event-lines.ts'
 import { OutputTail } from './progress/output-tail.ts'
 import { cleanLine } from './progress/text.ts'
@@ -37,6 +38,9 @@ export function createProgress(options: ProgressOptions): Progress {
   let phase: { name: Phase; at: number } | undefined
   let pausedAt: number | undefined
   let tail: OutputTail | undefined
+  /** Of the agent whose turn it is: what a line of its output tells a person. */
+  let agentLines: ((line: string) => string[]) | undefined
+  let heardOfAgent = false
   let end: lines.End = 'ok'
   let failureShown = false
 
@@ -48,7 +52,10 @@ export function createProgress(options: ProgressOptions): Progress {
       text.forEach(write)
     },
     output(beat) {
-      tail?.push(beat).forEach((line) => write(lines.outputLine(line, colors)))
+      const printed = tail?.push(beat) ?? []
+      const told = agentLines ? printed.flatMap(agentLines) : printed
+      heardOfAgent ||= told.length > 0
+      told.forEach((line) => write(lines.outputLine(line, colors)))
     },
     notice(text) {
       write(colors.yellow(`! ${cleanLine(text)}`))
@@ -92,11 +99,13 @@ export function createProgress(options: ProgressOptions): Progress {
         return [ok('it goes on')]
       case 'stepStarted':
         tail = isCommand(event.kind) ? new OutputTail() : undefined
-        return tail ? [lines.stepBegins(event, colors)] : []
+        agentLines = event.kind === 'agent' ? linesOfAgent(event.agent) : undefined
+        heardOfAgent = false
+        return tail || event.kind === 'llm' ? [lines.stepBegins(event, colors)] : []
       case 'stepFinished':
         return finishStep(event)
       case 'agentTurn':
-        return lines.agentTurn(event, colors)
+        return lines.agentTurn(heardOfAgent ? { ...event, last: [] } : event, colors)
       case 'toolUsed':
         return [lines.outputLine(cleanLine(event.summary), colors)]
       case 'toolAnswered':
@@ -165,7 +174,7 @@ export function createProgress(options: ProgressOptions): Progress {
 
   function finishStep(event: JobEvent & { type: 'stepFinished' }): string[] {
     // A failed command's output comes with the job's failure.
-    const rest = event.exitCode === 0 ? (tail?.finish(event.output) ?? []) : []
+    const rest = event.exitCode === 0 && !agentLines ? (tail?.finish(event.output) ?? []) : []
     tail = undefined
     return [...rest.map((line) => lines.outputLine(line, colors)), lines.stepEnds(event, colors)]
   }
@@ -175,6 +184,6 @@ export function createProgress(options: ProgressOptions): Progress {
   }
 }
 
-/** Whether a step is a command of the caller, whose output is worth following. */
+/** Whether a step is a command of the caller's or an agent, whose output is worth following. */
 export const isCommand = (kind: (JobEvent & { type: 'stepStarted' })['kind']): boolean =>
-  kind === 'run' || kind === 'check'
+  kind === 'run' || kind === 'check' || kind === 'agent'

@@ -106,7 +106,8 @@ export type JobEventBody =
   | { type: 'sandboxRestored'; sandboxId: string; head: string; ms: number }
   | { type: 'outage'; failure: FailureReport; retryAt: number }
   | { type: 'outageOver'; ms: number }
-  | ({ type: 'stepStarted' } & Pick<StepReport, 'step' | 'kind' | 'name' | 'round'>)
+  /** `agent` is whose turn it is, of those that have a name. */
+  | ({ type: 'stepStarted'; agent?: string } & Pick<StepReport, 'step' | 'kind' | 'name' | 'round'>)
   | ({ type: 'stepFinished'; output: string } & StepReport)
   /** A turn of an agent; `resumed` says whether it went on with its conversation. */
   | ({ type: 'agentTurn'; step: number; resumed: boolean } & AgentReport)

@@ -50,6 +50,36 @@ const sandbox = (type: 'sandboxPaused' | 'sandboxResumed' | 'sandboxKilled', ms:
 })
 
 describe('the progress of a job', () => {
+  test('what an agent does is told in words while it works, and not again at the end', () => {
+    const stream = [
+      { type: 'step_start', sessionID: 's' },
+      { type: 'text', part: { text: 'Let me look.\nAnd mend.' } },
+      { type: 'tool_use', part: { tool: 'bash', state: { title: 'npm test' } } },
+    ]
+      .map((event) => `${JSON.stringify(event)}\n`)
+      .join('')
+    const usage = { inputTokens: 3, outputTokens: 4, costUsd: 0 }
+    const report = { conversation: 's', message: 'Done.', error: null, toolCalls: 1, usage, last: ['Done.'] }
+    const ofAgent = { step: 0, kind: 'agent', name: 'Mend it', round: 1 } as const
+    const events: [number, JobEventBody | CommandHeartbeat][] = [
+      [0, { type: 'stepStarted', ...ofAgent, agent: 'opencode' }],
+      [0, beat(stream)],
+      [0, { type: 'agentTurn', step: 0, resumed: true, ...report }],
+      [0, { type: 'stepFinished', ...ofAgent, ms: 1_200, exitCode: 0, output: 'Done.' }],
+    ]
+    const told = ['    │ Let me look.', '    │ And mend.', '    │ ⚙ bash: npm test']
+    const counted = '    │ went on with its conversation, 1 tool call, 7 tokens'
+    const [begins, ends] = ['  ▸ Mend it', '  ✔ Mend it  1.2 s']
+    expect(render(events)).toEqual([begins, ...told, counted, ends])
+    // Whoever comes late is told what it did last.
+    expect(render(events.filter(([, item]) => 'type' in item))).toEqual([
+      begins,
+      '    │ Done.',
+      counted,
+      ends,
+    ])
+  })
+
   test('phases and steps come with their times, and a step with its output', () => {
     const lines = render([
       [0, { type: 'phase', phase: 'clone' }],

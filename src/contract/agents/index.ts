@@ -12,6 +12,9 @@ export type AgentPreset = keyof typeof PRESETS
 
 export const AGENT_PRESETS = Object.keys(PRESETS) as [AgentPreset, ...AgentPreset[]]
 
+export const isAgentPreset = (name: unknown): name is AgentPreset =>
+  typeof name === 'string' && Object.hasOwn(PRESETS, name)
+
 /** How an agent is called and read: one by name, or by command line. */
 export const agentCli = (agent: AgentPreset | CustomAgent): AgentCli =>
   typeof agent === 'string' ? PRESETS[agent] : custom(agent)

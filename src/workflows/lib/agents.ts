@@ -39,7 +39,11 @@ export class Agents {
     const output = this.#journal.outputName
     const { prompt: _, ...how } = step
     let [resumed, sandboxNumber] = [false, 0]
-    const number = this.#journal.startStep('agent', name)
+    const number = this.#journal.startStep(
+      'agent',
+      name,
+      typeof step.agent === 'string' ? { agent: step.agent } : {},
+    )
     const { exitCode, startedAt, finishedAt, report, problem } = await this.#workspace.change(
       name,
       (target) => {

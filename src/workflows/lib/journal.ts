@@ -57,10 +57,10 @@ export class Journal {
   }
 
   /** @returns its number */
-  startStep(kind: StepReport['kind'], name: string): number {
+  startStep(kind: StepReport['kind'], name: string, more: { agent?: string } = {}): number {
     const step = this.steps.length
     this.current = name
-    this.record({ type: 'stepStarted', step, kind, name, round: this.round })
+    this.record({ type: 'stepStarted', step, kind, name, round: this.round, ...more })
     return step
   }
 
