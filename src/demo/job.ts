@@ -1,14 +1,26 @@
 import { HoldfastError, type AgentJobInput, type Jobs, secret } from '../index.ts'
+import { agentSteps, AGENT_HOME } from './agent.ts'
 import { EDGE_CASE_PATCH, FIX_PATCH } from './fix.ts'
+import type { Model } from './model.ts'
+
+export interface DemoJob {
+  number: number
+  url: string
+  folder: string
+  /** Whom an agent asks; without one a patch is the edit. */
+  model: Model | undefined
+}
 
 /** The demo's job: the same call that a backend makes. */
-export const demoSpec = (options: { number: number; url: string; folder: string }): AgentJobInput => ({
-  id: `fix-rounding-${options.folder}-${options.number}`,
+export const demoSpec = (options: DemoJob): AgentJobInput => ({
+  id: `fix-rounding-${options.model ? 'agent-' : ''}${options.folder}-${options.number}`,
   repo: { url: options.url, base: 'main', auth: secret('GIT_TOKEN') },
-  branch: `holdfast/fix-rounding-${options.number}`,
+  branch: `holdfast/fix-rounding-${options.model ? 'agent-' : ''}${options.number}`,
   steps: [
     { name: 'see the test fail', run: '! npm test -- --test-reporter=spec' },
-    { name: 'carry when a unit rounds up', patch: FIX_PATCH },
+    ...(options.model
+      ? agentSteps(options.model)
+      : [{ name: 'carry when a unit rounds up', patch: FIX_PATCH }]),
   ],
   checks: [{ name: 'npm test', run: 'npm test -- --test-reporter=spec', timeout: '5m' }],
   review: { required: true, timeout: '7d', onTimeout: 'reject' },
@@ -18,7 +30,12 @@ export const demoSpec = (options: { number: number; url: string; folder: string 
     author: { name: 'Holdfast Demo', email: 'demo@holdfast.invalid' },
   },
   push: true,
-  sandbox: { envs: { npm_config_update_notifier: 'false' } },
+  sandbox: {
+    envs: {
+      npm_config_update_notifier: 'false',
+      ...(options.model && { PATH: `${AGENT_HOME}/bin:/usr/local/bin:/usr/bin:/bin` }),
+    },
+  },
 })
 
 /** The second edit, for whoever asks for changes: no agent is here to read the words, so it is always the same one. */

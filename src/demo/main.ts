@@ -7,7 +7,8 @@ import { connect, HoldfastError, type Job, type JobEvent } from '../index.ts'
 import { interruption, untilAborted } from '../stack/interrupt.ts'
 import { type Stack, startStack } from '../stack/stack.ts'
 import { type GitHost, startGitHost } from './git-host/index.ts'
-import { currentNumber, demoSpec } from './job.ts'
+import { currentNumber, demoSpec, secondEdit } from './job.ts'
+import { type Model, startModel } from './model.ts'
 import { parseOptions } from './options.ts'
 import { createDemoRepository } from './repository.ts'
 import { review } from './review.ts'
@@ -38,26 +39,29 @@ async function main(): Promise<number> {
   const store = await readStore(storeFile)
   write('  Starting Temporal, sandboxes and a worker …')
   const git = await startRemote(state, store)
+  const model = options.agent ? await startModel(process.env, store.modelPort) : undefined
   let stack: Stack | undefined
   try {
-    await writeStore(storeFile, { ...store, gitPort: git.port })
+    await writeStore(storeFile, { ...store, gitPort: git.port, ...(model && { modelPort: model.port }) })
     stack = await startStack({
       state,
       env: process.env,
       taskQueue: TASK_QUEUE,
-      allowHostPorts: git.port ? [git.port] : [],
-      secrets: { GIT_TOKEN: git.token },
+      allowHostPorts: [git.port, model?.port ?? 0].filter((port) => port > 0),
+      secrets: { GIT_TOKEN: git.token, ...(model && { MODEL_KEY: model.key }) },
       onProgress: (line) => write(`  ${line}`),
       signal: interrupted,
     })
     write(`  Temporal   ${stack.temporal.how}`)
     write(`  Sandboxes  ${stack.sandboxes.how}`)
     write(`  Git        ${git.url}`)
+    if (model) write(`  Model      ${model.how}`)
     if (interrupted.aborted) return 130
-    return await runJob(stack, git, state, storeFile)
+    return await runJob(stack, git, model, { state, storeFile })
   } finally {
     await stack?.stop()
     await git.host?.stop()
+    await model?.stop()
   }
 }
 
@@ -84,12 +88,17 @@ async function startRemote(state: string, store: { token: string; gitPort: numbe
   return { url: host.repoUrl(REPOSITORY), token: store.token, port: host.port, host }
 }
 
-async function runJob(stack: Stack, git: Remote, state: string, storeFile: string): Promise<number> {
+async function runJob(
+  stack: Stack,
+  git: Remote,
+  model: Model | undefined,
+  { state, storeFile }: { state: string; storeFile: string },
+): Promise<number> {
   const jobs = await connect({ ...stack.temporal, taskQueue: TASK_QUEUE })
   try {
     const store = await readStore(storeFile)
     const folder = createHash('sha256').update(state).digest('hex').slice(0, 6)
-    const specOf = (number: number) => demoSpec({ number, url: git.url, folder })
+    const specOf = (number: number) => demoSpec({ number, url: git.url, folder, model })
     const { number, carriedOn } = await currentNumber(jobs, store.job, (number) => specOf(number).id)
     await writeStore(storeFile, { ...store, job: number })
     const job = await jobs.submit(specOf(number))
@@ -132,7 +141,15 @@ async function follow(job: Job, uiUrl: string | undefined): Promise<void> {
   const event = (event: JobEvent): void => {
     progress.event(event)
     if (event.type === 'reviewRequested')
-      reviewing = reviewing.then(() => review(job, { yes: options.yes, uiUrl, write, signal }))
+      reviewing = reviewing.then(() =>
+        review(job, {
+          yes: options.yes,
+          secondEdit: options.agent ? undefined : secondEdit,
+          uiUrl,
+          write,
+          signal,
+        }),
+      )
   }
   await followJob(job, { ...progress, event }, { signal: interrupted })
   done.abort()

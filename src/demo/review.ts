@@ -1,10 +1,11 @@
 import { createInterface } from 'node:readline/promises'
 import pc from 'picocolors'
-import { HoldfastError, type Job } from '../index.ts'
-import { secondEdit } from './job.ts'
+import { type AgentJobInput, HoldfastError, type Job } from '../index.ts'
 
 export interface ReviewOptions {
   yes: boolean
+  /** What is done about a request for changes; left out where an agent reads it. */
+  secondEdit: AgentJobInput['steps'] | undefined
   uiUrl: string | undefined
   write: (line: string) => void
   signal: AbortSignal
@@ -34,7 +35,7 @@ export async function review(job: Job, options: ReviewOptions): Promise<void> {
   }
 }
 
-async function ask(job: Job, { signal, write }: ReviewOptions): Promise<void> {
+async function ask(job: Job, { signal, write, secondEdit: steps }: ReviewOptions): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   // readline takes Ctrl-C for itself while it asks: hand it on.
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
@@ -46,8 +47,12 @@ async function ask(job: Job, { signal, write }: ReviewOptions): Promise<void> {
       if (/^y(es)?$/i.test(answer)) return await job.approve({ by })
       if (/^no?$/i.test(answer)) return await job.reject({ by })
       if (answer.length > 3) {
-        write('  Your words go to the sandbox; no agent runs here, so a scripted second edit adds a test.')
-        return await job.requestChanges({ by, feedback: answer, steps: secondEdit })
+        write(
+          steps
+            ? '  Your words go to the sandbox; no agent runs here, so a scripted second edit adds a test.'
+            : '  Your words go to the agent, in the same conversation.',
+        )
+        return await job.requestChanges({ by, feedback: answer, ...(steps && { steps }) })
       }
     }
   } catch (error) {

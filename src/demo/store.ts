@@ -8,6 +8,8 @@ export interface DemoStore {
   token: string
   /** The git host's port stands in the job's clone URL, so it stays. */
   gitPort: number
+  /** The scripted model's port stands in the job's spec. */
+  modelPort?: number
   /** Counts the demo's jobs; the current one carries it in its id. */
   job: number
 }

@@ -2,7 +2,7 @@ import type { ChatCompletionRequest } from '@copilotkit/aimock'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { secret } from '../../src/index.ts'
 import { end, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
-import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
 
 let holdfast: Holdfast
 let answer: Parameters<typeof startLlmEndpoint>[0]
@@ -43,12 +43,15 @@ test(
     answer = (request) => {
       const turn = turnOf(request)
       if (turn === 10) return { content: 'Done.' }
-      return run(turn, `echo ran >>COUNT; echo at ${turn}; until [ -e ../go-${turn} ]; do sleep 0.1; done`)
+      return run(
+        turn,
+        `echo ran >>COUNT; echo at ${turn}, waiting; until [ -e ../go-${turn} ]; do sleep 0.1; done`,
+      )
     }
     const spec = await specOf()
     const job = await holdfast.jobs.submit(spec)
     for (let turn = 0; turn < 10; turn++) {
-      await untilPrinted(job, `at ${turn}`)
+      await untilPrinted(job, `at ${turn},`)
       await end(holdfast.workers.at(-1)!, 'SIGKILL')
       await startWorker()
       const [sandbox] = await holdfast.connectSandboxes(job.id)

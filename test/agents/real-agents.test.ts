@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
-import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
 
 /** Later versions of Claude Code want Node 22. */
 const PACKAGES = ['opencode-ai@1.18.33', '@openai/codex@0.169.0', '@anthropic-ai/claude-code@2.1.100']

@@ -30,7 +30,7 @@ beforeAll(async () => {
   const ports = [git.port, echo.port, ...fronts.map(({ port }) => port)]
   server = await startSandboxServer({
     args: ports.flatMap((port) => ['--allow-host-loopback', `localhost:${port}`]),
-    env: { NODE_EXTRA_CA_CERTS: join(folder, 'trust/ca.crt') },
+    env: { NODE_EXTRA_CA_CERTS: join(folder, 'trust/extra.crt') },
   })
 })
 afterAll(async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
-import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
 import { installSmallAgent, smallAgent, spoken } from '../support/small-agent.ts'
 
 const KEY = 'sk-the-key-of-the-model-3141'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AgentJobInput, secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
-import { type LlmEndpoint, startLlmEndpoint } from '../support/llm-endpoint.ts'
+import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
 
 const KEY = 'sk-the-key-of-the-model-2718'
 

@@ -19,7 +19,7 @@ export interface Authority {
 
 /**
  * The authority kept in `folder`, made on first use. The key stays there; `trustFolder`, which sandboxes see, gets its
- * certificate alone (`ca.crt`) and behind the host's roots (`roots.crt`).
+ * certificate behind those roots of the host that Node doesn't know (`extra.crt`), and behind all of them (`roots.crt`).
  */
 export async function openAuthority(folder: string, trustFolder: string): Promise<Authority> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -28,8 +28,11 @@ export async function openAuthority(folder: string, trustFolder: string): Promis
   const kept = await readFile(path, 'utf8').catch(() => undefined)
   const pem = kept ?? (await makeAuthority(path))
   const certificate = pem.slice(pem.indexOf('-----BEGIN CERTIFICATE-----'))
-  await writeFile(join(trustFolder, 'ca.crt'), certificate, { mode: 0o644 })
-  await writeFile(join(trustFolder, 'roots.crt'), `${await hostRoots()}\n${certificate}`, { mode: 0o644 })
+  const roots = await hostRoots()
+  await writeFile(join(trustFolder, 'extra.crt'), [...unknownToNode(roots), certificate].join('\n'), {
+    mode: 0o644,
+  })
+  await writeFile(join(trustFolder, 'roots.crt'), `${roots}\n${certificate}`, { mode: 0o644 })
   return { issue: (host) => issue(pem, certificate, host) }
 }
 
@@ -97,6 +100,14 @@ async function hostRoots(): Promise<string> {
     if (bundle !== undefined) return bundle
   }
   return rootCertificates.join('\n')
+}
+
+/** A company's own, mostly. Node would read all of a bundle at each start, so it gets only these. */
+function unknownToNode(bundle: string): string[] {
+  const body = (pem: string): string => pem.replaceAll(/-----[A-Z ]+-----|\s/g, '')
+  const known = new Set(rootCertificates.map(body))
+  const all = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  return all.filter((pem) => !known.has(body(pem)))
 }
 
 // Positive, as certificates want it.

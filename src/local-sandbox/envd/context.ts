@@ -14,7 +14,7 @@ export function baseEnvironment(config: EnvdConfig, proxyUrl: string): Record<st
     USER: config.user,
     LOGNAME: config.user,
     ...Object.fromEntries(proxies.map((name) => [name, proxyUrl])),
-    NODE_EXTRA_CA_CERTS: join(config.trust, 'ca.crt'),
+    NODE_EXTRA_CA_CERTS: join(config.trust, 'extra.crt'),
     ...Object.fromEntries(bundles.map((name) => [name, join(config.trust, 'roots.crt')])),
     ...config.envs,
   }

@@ -12,11 +12,12 @@ export interface LlmEndpoint {
   stop(): Promise<void>
 }
 
-/** Starts one on a free port of loopback. @param answer called for each request, counted from 0 */
+/** Starts one on loopback, on a free port unless one is named. @param answer called for each request, counted from 0 */
 export async function startLlmEndpoint(
   answer: (request: ChatCompletionRequest, n: number) => Answer | Promise<Answer>,
+  port = 0,
 ): Promise<LlmEndpoint> {
-  const mock = new LLMock({ port: 0 })
+  const mock = new LLMock({ port })
   const asked: ChatCompletionRequest[] = []
   mock.on({ predicate: () => true }, (request) => answer(request, asked.push(request) - 1))
   await mock.start()
