@@ -24,6 +24,7 @@ import { dataConverter } from './payloads/data-converter.ts'
 import { NO_KEYS } from './payloads/keys.ts'
 import { installRuntime } from './runtime/install.ts'
 import { createLogger } from './runtime/logger.ts'
+import { gaugeOpenJobs } from './runtime/open-jobs.ts'
 import { ownerStatus, scheduleReaper } from './runtime/reaper.ts'
 import { tracesUrl, traceWorker, type WorkerTracing } from './tracing/start.ts'
 import { registerSearchAttributes } from './runtime/search-attributes.ts'
@@ -63,6 +64,11 @@ export async function runWorker(
     const worker = await createWorker(config, connection, namespace, { secrets, tracing })
     await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
     const health = await serveHealth(config, worker)
+    const gauging = new AbortController()
+    if (metricsUrl && !problem) {
+      const { taskQueue } = config
+      void gaugeOpenJobs(connection, { namespace, taskQueue, log, signal: gauging.signal })
+    }
     const shutDown = onceThenForce(() => worker.shutdown())
     // A parent that dies closes our channel to it.
     process.on('SIGTERM', shutDown).on('SIGINT', shutDown).once('disconnect', shutDown)
@@ -80,6 +86,7 @@ export async function runWorker(
     } finally {
       process.off('SIGTERM', shutDown).off('SIGINT', shutDown).off('disconnect', shutDown)
       health?.close()
+      gauging.abort()
     }
   } finally {
     await connection.close()

@@ -21,6 +21,8 @@ export interface CreatedSandbox {
   sandboxId: string
   cpuCount: number
   memoryMb: number
+  /** The deployment that it belongs to. */
+  owner: string
 }
 
 /** A sandbox's life: what the lease of a job or session does. */
@@ -39,7 +41,7 @@ const activities = (deps: ActivityDeps) => ({
     const [adopted, ...surplus] = again || info.attempt > 1 ? await deps.e2b.list(allocation) : []
     for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
     counted('sandboxesAdopted', {}, adopted ? 1 : 0)
-    if (adopted) return created(adopted)
+    if (adopted) return created(adopted, deps.owner)
     const made: Sandbox = await deps.e2b.create({
       template: sandbox.template,
       timeoutMs: sandbox.timeout,
@@ -56,7 +58,7 @@ const activities = (deps: ActivityDeps) => ({
         [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
       },
     })
-    return created(await deps.e2b.info(made.sandboxId))
+    return created(await deps.e2b.info(made.sandboxId), deps.owner)
   },
 
   /**
@@ -96,10 +98,11 @@ const activities = (deps: ActivityDeps) => ({
   },
 })
 
-const created = ({ sandboxId, cpuCount, memoryMB }: SandboxInfo): CreatedSandbox => ({
+const created = ({ sandboxId, cpuCount, memoryMB }: SandboxInfo, owner: string): CreatedSandbox => ({
   sandboxId,
   cpuCount,
   memoryMb: memoryMB,
+  owner,
 })
 
 /** With heartbeats, so that a worker's death in the middle is noticed soon. */

@@ -1,12 +1,14 @@
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
+import { SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
 import type { SessionArgs, SessionReference } from '../contract/session.ts'
 import { sessionSpec, type SessionInput } from '../contract/session-spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { Outputs } from './outputs.ts'
 import { Session } from './session.ts'
 import { specHash } from './spec-hash.ts'
+import { startInList } from './start-in-list.ts'
 
 export interface SessionSummary {
   id: string
@@ -40,7 +42,7 @@ export class Sessions {
     return typed(
       async () => {
         try {
-          await this.#client.workflow.start(WORKFLOW_TYPES.sandboxSession, {
+          await startInList(this.#client, WORKFLOW_TYPES.sandboxSession, SESSION_COLUMNS_AT_START, {
             workflowId: id,
             taskQueue: this.#taskQueue,
             args: [args],

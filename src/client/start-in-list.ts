@@ -9,7 +9,7 @@ import { asPairs, type Columns } from '../contract/search-attributes.ts'
 export async function startInList(
   { workflow }: Client,
   type: string,
-  columns: Columns,
+  columns: Partial<Columns>,
   options: WorkflowStartOptions,
 ): Promise<{ firstExecutionRunId: string }> {
   try {

@@ -20,8 +20,19 @@ export const DEFAULT_OWNER = 'holdfast'
 /** Memo key that holds the fingerprint of the spec, so that a second submit can tell "the same" from "another". */
 export const SPEC_HASH_MEMO = 'holdfastSpecHash'
 
-export type Phase =
-  'prepare' | 'clone' | 'steps' | 'checks' | 'review' | 'commit' | 'push' | 'cleanUp' | 'done'
+/** Of a job that isn't done, in order. */
+export const OPEN_PHASES = [
+  'prepare',
+  'clone',
+  'steps',
+  'checks',
+  'review',
+  'commit',
+  'push',
+  'cleanUp',
+] as const
+
+export type Phase = (typeof OPEN_PHASES)[number] | 'done'
 
 /** How a durable command ended. Sizes in bytes, times in ms since the epoch, by the sandbox's clock. */
 export interface CommandResult {

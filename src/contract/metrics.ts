@@ -1,7 +1,7 @@
 interface Metric {
   /** As Prometheus shows it; a counter has `_total` after it. */
   name: string
-  kind: 'counter' | 'histogram'
+  kind: 'counter' | 'gauge' | 'histogram'
   help: string
   /** Upper bounds of a histogram's buckets. */
   buckets?: number[]
@@ -13,6 +13,11 @@ const USD = [0.001, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50, 100]
 
 /** Our own metrics; those of Temporal's SDK stand beside them. No label has values that grow with the number of jobs. */
 export const METRICS = {
+  jobsOpen: {
+    name: 'holdfast_jobs_open',
+    kind: 'gauge',
+    help: "Jobs that aren't done, by phase, as Temporal's list has them",
+  },
   jobPhases: {
     name: 'holdfast_job_phases',
     kind: 'counter',

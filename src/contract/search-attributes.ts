@@ -1,6 +1,6 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common'
 
-/** A job's columns in Temporal's list, as search attributes. Eight of the ten keywords that an SQL server has room for. */
+/** The columns of jobs and sessions in Temporal's list, as search attributes. Eight of the ten keywords that an SQL server has room for. */
 export const SEARCH_ATTRIBUTES = {
   repo: defineSearchAttributeKey('HoldfastRepo', 'KEYWORD'),
   branch: defineSearchAttributeKey('HoldfastBranch', 'KEYWORD'),
@@ -22,7 +22,7 @@ export interface Columns {
   waitingFor: string
   sandboxId: string
   sandboxState: string
-  /** The deployment whose worker runs the job. */
+  /** The deployment whose worker runs the job, or made the session's sandbox. */
   owner: string
   /** `open` until the end; then `completed`, `rejected`, `cancelled`, or the failure's type. */
   outcome: string
@@ -44,6 +44,15 @@ export const columnsAtStart = (spec: { repo: { url: string }; branch: string }):
   reviewNeeded: false,
   costUsd: 0,
 })
+
+/** A session's share of them. */
+export type SessionColumns = Pick<Columns, 'sandboxId' | 'sandboxState' | 'owner'>
+
+export const SESSION_COLUMNS_AT_START: SessionColumns = {
+  sandboxId: 'none',
+  sandboxState: 'none',
+  owner: 'none',
+}
 
 /** Longer keywords don't fit into an SQL server's columns. */
 const MAX_KEYWORD = 255

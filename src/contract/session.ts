@@ -10,6 +10,8 @@ export interface LeaseState {
   sandboxId: string | null
   cpuCount: number
   memoryMb: number
+  /** The deployment whose worker made the sandbox; empty before, and where an earlier version made it. */
+  owner?: string
   state: SandboxUse['state']
   /** ms since the epoch. */
   since: number

@@ -18,6 +18,8 @@ export interface Stack {
   worker: { pid: number; taskQueue: string; metricsUrl: string; tracesUrl: string | undefined }
   /** Where checkpoints and outputs are kept. */
   blobStore: string
+  /** Folder of a log for each part that was started here. */
+  logs: string
   /** Resolves, never rejects, when a part can't be kept running. */
   broken: Promise<Error>
   /** Ends the worker first, then the sandbox server, then Temporal: only what this stack started. */
@@ -88,6 +90,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         tracesUrl: worker.first.ready.tracesUrl as string | undefined,
       },
       blobStore,
+      logs: state.logs,
       broken: Promise.race([worker.givenUp, ...(sandboxes.givenUp ? [sandboxes.givenUp] : [])]),
       stop,
     }

@@ -34,7 +34,7 @@ export async function up(
 }
 
 /** A stack that is up, for people. */
-export function describeStack({ temporal, sandboxes, worker, blobStore }: Stack): string {
+export function describeStack({ temporal, sandboxes, worker, blobStore, logs }: Stack): string {
   const { address, uiUrl, how } = temporal
   const queue = worker.taskQueue === DEFAULT_TASK_QUEUE ? '' : ` --task-queue ${worker.taskQueue}`
   return [
@@ -44,6 +44,7 @@ export function describeStack({ temporal, sandboxes, worker, blobStore }: Stack)
     `Worker     task queue ${worker.taskQueue}`,
     `Metrics    ${worker.metricsUrl}`,
     `Traces     ${worker.tracesUrl ?? 'nowhere; OTEL_EXPORTER_OTLP_ENDPOINT names a collector'}`,
+    `Logs       ${logs}`,
     `Outputs    HOLDFAST_BLOB_STORE=${blobStore} npx holdfast output ID`,
     `Submit     npx holdfast --address ${address}${queue} submit examples/bump.yaml`,
     'Ctrl-C stops everything; jobs go on at the next start.',

@@ -8,6 +8,7 @@ import {
   setHandler,
   startChild,
 } from '@temporalio/workflow'
+import { asPairs, SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
 import { SANDBOX_OPERATION_NAMES, SANDBOX_OPERATIONS } from '../contract/operations/table.ts'
 import type { SessionArgs, SessionReference } from '../contract/session.ts'
 import {
@@ -19,6 +20,7 @@ import {
 } from '../contract/session-messages.ts'
 import { perform } from './lib/activities.ts'
 import { jobFailure } from './lib/failures.ts'
+import { inList } from './lib/in-list.ts'
 import { operate } from './lib/operate.ts'
 import { Session } from './lib/session.ts'
 
@@ -76,6 +78,7 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
       args: [{ spec: { ...args.spec, id, sandbox }, snapshotId }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: 'a fork',
+      ...(inList() && { typedSearchAttributes: asPairs(SESSION_COLUMNS_AT_START) }),
     })
     return { version: 1, id }
   }

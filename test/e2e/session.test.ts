@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import type { Session } from '../../src/index.ts'
 import { type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
@@ -22,6 +23,12 @@ const untilState = async (session: Session, state: string): Promise<void> => {
 const sandboxIds = async (): Promise<string[]> =>
   (await holdfast.listSandboxes()).map(({ sandboxId }) => sandboxId)
 
+const columns = async ({ id }: Session): Promise<unknown> => {
+  const { typedSearchAttributes } = await holdfast.workflows.getHandle(id).describe()
+  const { sandboxId, sandboxState, owner } = SEARCH_ATTRIBUTES
+  return [sandboxId, sandboxState, owner].map((key) => typedSearchAttributes.get(key))
+}
+
 test('the sandbox of a closed session is gone, and the session answers no more', async () => {
   const session = await open()
   const { sandboxId } = await session.getInfo()
@@ -40,6 +47,18 @@ test('an idle sandbox is paused, and the next use finds its processes as they we
   await untilState(session, 'paused')
   expect((await session.status()).sandbox).toMatchObject({ pauses: 2, resumes: 1 })
   await session.close()
+})
+
+test("a session has its sandbox and that one's state as columns, also in a later run", async () => {
+  const session = await open({ turnAfter: 10 })
+  const { sandboxId } = await session.getInfo()
+  expect(await columns(session)).toEqual([sandboxId, 'running', 'holdfast'])
+  await session.pause()
+  expect(await columns(session)).toEqual([sandboxId, 'paused', 'holdfast'])
+  while ((await session.status()).runs < 2) await session.getInfo()
+  expect(await columns(session)).toEqual([sandboxId, 'running', 'holdfast'])
+  await session.close()
+  expect(await columns(session)).toEqual([sandboxId, 'killed', 'holdfast'])
 })
 
 test('a command longer than the idle time is not paused under', async () => {
@@ -175,6 +194,7 @@ test(
     const fork = await session.fork(`fork-${randomUUID()}`)
     await session.files.write('shared.txt', 'after')
     expect(await fork.files.read('shared.txt')).toBe('before')
+    expect(await columns(fork)).toEqual([(await fork.getInfo()).sandboxId, 'running', 'holdfast'])
     await session.close()
     expect(await fork.files.read('shared.txt')).toBe('before')
     await fork.close()

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type Job, type Jobs, connect, secret } from '../../src/index.ts'
 import { descendants } from '../../src/local-sandbox/isolation/processes.ts'
 import { identify, isAlive } from '../../src/runtime/temporal/process-identity.ts'
 import { type TestGitHost, testGitHost } from '../support/git-host.ts'
 import { eventOf } from '../support/holdfast.ts'
+import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { type TestStack, type Up, testStack } from '../support/stack.ts'
 
 let git: TestGitHost
@@ -55,6 +57,18 @@ async function approveAndCheck(job: Job): Promise<void> {
     sandbox: { state: 'killed', pauses: 1, resumes: 1 },
   })
   expect(await git.branchHead('acme', 'holdfast/work')).toBe(commit)
+}
+
+/** The UI shows the job, and the log the worker, where `up` says that they are. */
+async function checkAddresses({ ready }: Up, job: Job, tracesUrl: string): Promise<void> {
+  const { uiUrl, namespace } = ready.temporal
+  const shown = await fetch(`${uiUrl}/api/v1/namespaces/${namespace}/workflows/${job.id}`)
+  expect(await shown.json()).toMatchObject({ workflowExecutionInfo: { type: { name: 'agentJob' } } })
+  expect(await (await fetch(`${uiUrl}/namespaces/${namespace}/workflows`)).text()).toContain('<html')
+  expect(ready.worker.tracesUrl).toBe(tracesUrl)
+  expect(readFileSync(join(ready.logs, 'worker.log'), 'utf8')).toContain(
+    `"metricsUrl":"${ready.worker.metricsUrl}"`,
+  )
 }
 
 /** The end of a process that isn't our child is no event. */
@@ -115,7 +129,9 @@ test(
   'a worker and a sandbox server ended by SIGKILL are started again, and a job at its review goes on to its end',
   { timeout: 90_000 },
   async () => {
-    const up = await stack.up()
+    const collector = await startOtlpReceiver()
+    onTestFinished(() => collector.stop())
+    const up = await stack.up({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
     await withJobs(up, async (jobs) => {
       const job = await reviewedJob(jobs)
       process.kill(up.ready.worker.pid, 'SIGKILL')
@@ -128,9 +144,11 @@ test(
       for (const url of [`${up.ready.sandboxes.apiUrl}/health`, up.ready.worker.metricsUrl])
         expect((await fetch(url)).ok).toBe(true)
       await approveAndCheck(job)
+      await checkAddresses(up, job, `${collector.url}/v1/traces`)
 
       up.send('SIGTERM')
       expect(await up.ended).toMatchObject({ code: 0 })
+      expect(collector.text()).toContain(job.id)
       for (const [, pid] of replaced) expect(identify(Number(pid))).toBeUndefined()
     })
   },

@@ -4,6 +4,7 @@ import { Client, Connection, type WorkflowClient } from '@temporalio/client'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import { connect } from '../../src/index.ts'
+import { countOpenJobs } from '../../src/runtime/open-jobs.ts'
 import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -38,7 +39,11 @@ async function found(query: string): Promise<string[]> {
   return ids
 }
 
-test('a job can be found by what it waits for, and then by its outcome', async () => {
+test('a job can be found and counted by what it waits for, and then by its outcome', async () => {
+  const open = async () => {
+    const counts = await countOpenJobs(holdfast.workflows, holdfast.taskQueue)
+    return counts.filter(({ jobs }) => jobs > 0)
+  }
   const spec = await holdfast.spec({ review: { required: true } })
   const job = await holdfast.jobs.submit(spec)
   await eventOf(job, 'reviewRequested')
@@ -55,6 +60,7 @@ test('a job can be found by what it waits for, and then by its outcome', async (
   })
   const waiting = `HoldfastReviewNeeded = true AND HoldfastRepo = "${spec.repo.url}"`
   await expect.poll(() => found(waiting), { timeout: 10_000 }).toEqual([spec.id])
+  expect(await open()).toEqual([{ phase: 'review', jobs: 1 }])
   await job.approve({ by: 'the test' })
   await job.result()
   expect(await columns(holdfast.workflows, spec.id)).toMatchObject({
@@ -65,6 +71,7 @@ test('a job can be found by what it waits for, and then by its outcome', async (
     HoldfastOutcome: 'completed',
   })
   await expect.poll(() => found(waiting), { timeout: 10_000 }).toEqual([])
+  await expect.poll(open, { timeout: 10_000 }).toEqual([])
   const { events } = await holdfast.workflows.getHandle(spec.id).fetchHistory()
   const upserts = events?.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes)
   expect(upserts).toHaveLength(4)

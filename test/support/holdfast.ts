@@ -47,8 +47,8 @@ export interface Holdfast {
   /** The events of a workflow's history, by the names of their attributes: `timerStartedEventAttributes`. */
   historyOf(id: string): Promise<string[]>
   describeSchedule(id: string): Promise<ScheduleDescription>
-  /** A spec against a fresh copy of the demo repository. */
-  spec(changes?: Partial<AgentJobInput>): Promise<AgentJobInput>
+  /** A spec against a fresh copy of the demo repository, of a name of its own or the one given. */
+  spec(changes?: Partial<AgentJobInput>, name?: string): Promise<AgentJobInput>
   /**
    * Where secrets of this world are found: in histories of its task queue, blobs, files of its sandbox server and sandboxes, logs.
    *
@@ -148,8 +148,7 @@ export async function startHoldfast(
       )
     },
     describeSchedule: (id) => schedule.getHandle(id).describe(),
-    spec: async (changes) => {
-      const name = `demo-${randomUUID()}`
+    spec: async (changes, name = `demo-${randomUUID()}`) => {
       await host.demo(name)
       return {
         id: `job-${randomUUID()}`,

@@ -13,7 +13,7 @@ import type { Stack } from '../../src/stack/stack.ts'
 import { type Program, startProgram } from './program.ts'
 
 /** What `holdfast up --json` prints. */
-type Ready = Pick<Stack, 'temporal' | 'sandboxes' | 'worker'>
+type Ready = Pick<Stack, 'temporal' | 'sandboxes' | 'worker' | 'logs'>
 export type Up = Program & { ready: Ready }
 
 /** A state folder, and the stacks of `holdfast up` that run on it. */
@@ -22,7 +22,7 @@ export interface TestStack {
   /** Starts `holdfast up` on the folder. */
   start(env?: NodeJS.ProcessEnv): Program
   /** The same, up and ready. */
-  up(): Promise<Up>
+  up(env?: NodeJS.ProcessEnv): Promise<Up>
   /** Pid of the folder's Temporal server, dead or alive; undefined where there never was one. */
   temporalPid(): number | undefined
   /** Ends all that was started on the folder, and removes it. */
@@ -43,8 +43,8 @@ export async function testStack(options: { args: string[]; env: NodeJS.ProcessEn
   return {
     state,
     start,
-    up: async () => {
-      const program = start()
+    up: async (env) => {
+      const program = start(env)
       const [line] = await program.until('stdout', /^.+$/m)
       const ready = JSON.parse(line) as Ready | { error: { message: string } }
       if ('error' in ready) throw new Error(ready.error.message)

@@ -9,21 +9,29 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** host:port of the suite's one Temporal dev server: tuned, in memory, namespace `default`. */
     temporalAddress: string
+    /** Where its web UI is, in suites that have one. */
+    temporalUi: string
   }
 }
 
 /** Vitest's global set-up: one Temporal dev server for the whole suite, ended with it. */
-export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+export default (project: TestProject): Promise<() => Promise<void>> => provideTemporal(project)
+
+export async function provideTemporal(
+  project: TestProject,
+  { ui = false } = {},
+): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'))
   const cli = await locateCli({ env: process.env, onProgress: (line) => console.error(line) })
   const server = await startDevServer({
     cli: cli.path,
     env: process.env,
     logFile: join(folder, 'server.log'),
-    headless: true,
+    headless: !ui,
     tied: true,
   })
   project.provide('temporalAddress', server.address)
+  if (ui) project.provide('temporalUi', `http://127.0.0.1:${server.uiPort}`)
   return async () => {
     await server.stop()
     await rm(folder, { recursive: true, force: true })

@@ -17,13 +17,14 @@ const stack: Stack = {
     tracesUrl: undefined,
   },
   blobStore: 'file:///tmp/blobs',
+  logs: '/tmp/logs',
   broken: new Promise(() => undefined),
   stop: () => Promise.resolve(),
 }
 
-test('a stack that is up says where UI, metrics and traces are', () => {
+test('a stack that is up says where UI, metrics, traces and logs are', () => {
   expect(describeStack(stack)).toMatch(
-    /^UI +http:\/\/127\.0\.0\.1:8233$[^]*^Metrics +http:\/\/127\.0\.0\.1:9464\/metrics$[^]*^Traces +nowhere; OTEL_/m,
+    /^UI +http:\/\/127\.0\.0\.1:8233$[^]*^Metrics +http:\/\/127\.0\.0\.1:9464\/metrics$[^]*^Traces +nowhere; OTEL_[^]*^Logs +\/tmp\/logs$/m,
   )
   const tracesUrl = 'http://collector:4318/v1/traces'
   expect(describeStack({ ...stack, worker: { ...stack.worker, tracesUrl } })).toMatch(

@@ -32,8 +32,8 @@ export function addUp(program: Program): void {
       const { taskQueue } = globals
       const options = { state, port, uiPort, taskQueue, allowHostPorts: allowHostPort }
       const end = await up(options, printNote, (stack) => {
-        const { temporal, sandboxes, worker, blobStore } = stack
-        answer(globals, { temporal, sandboxes, worker, blobStore }, () => describeStack(stack))
+        const { temporal, sandboxes, worker, blobStore, logs } = stack
+        answer(globals, { temporal, sandboxes, worker, blobStore, logs }, () => describeStack(stack))
       })
       if (end === 'interrupted') process.exitCode = EXIT.interrupted
     })

@@ -1,8 +1,9 @@
-import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow'
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow'
 import type { JobEventBody } from '../../contract/job.ts'
-import { asPairs, type Columns, columnsAtStart, SEARCH_ATTRIBUTES } from '../../contract/search-attributes.ts'
+import { asPairs, type Columns, columnsAtStart } from '../../contract/search-attributes.ts'
 import { countUpsert } from './actions.ts'
 import { changedColumns, columnsOf, isNews } from './columns.ts'
+import { inList } from './in-list.ts'
 import type { JobView } from './job-view.ts'
 import { pageOf } from './page.ts'
 
@@ -11,8 +12,7 @@ export class Display {
   readonly #view: () => JobView
   #shown: Columns | undefined
   #shownAt = Date.now()
-  /** A server that doesn't have our search attributes would fail the workflow's tasks; the start tells by carrying them. */
-  readonly #inList = workflowInfo().typedSearchAttributes.get(SEARCH_ATTRIBUTES.phase) !== undefined
+  readonly #inList = inList()
 
   constructor(view: () => JobView) {
     this.#view = view

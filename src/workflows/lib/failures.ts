@@ -1,12 +1,15 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow'
 import { FAILURES, type FailureReport, type FailureType, isFailureType } from '../../contract/failures.ts'
 
-/** A failure of the closed list, for workflow code to throw. */
-export const jobFailure = (type: FailureType, message: string, output?: string): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(message, type, {
+/** A failure of the closed list, for workflow code to throw. Its stack would only show people the worker's folders. */
+export function jobFailure(type: FailureType, message: string, output?: string): ApplicationFailure {
+  const failure = ApplicationFailure.nonRetryable(message, type, {
     remedy: FAILURES[type].remedy,
     ...(output ? { output } : {}),
   })
+  delete failure.stack
+  return failure
+}
 
 /** What a job's failure says: the innermost failure of the closed list in the chain of causes. */
 export function toReport(error: unknown): FailureReport {

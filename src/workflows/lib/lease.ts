@@ -87,9 +87,10 @@ export class SandboxLease {
     const again = this.#now.allocationId !== ''
     this.#now.allocationId ||= uuid4()
     const input = { allocationId: this.#now.allocationId, again, sandbox: wish }
-    const { sandboxId, cpuCount, memoryMb } = await perform('createSandbox', 'create the sandbox', input)
+    const made = await perform('createSandbox', 'create the sandbox', input)
+    const { sandboxId, cpuCount, memoryMb, owner } = made
     const sandboxes = this.#now.sandboxes + 1
-    Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb, sandboxes })
+    Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb, owner, sandboxes })
     logSandbox(sandboxId)
     this.#become('running')
     this.#record({ type: 'sandboxCreated', sandboxId, ms: Date.now() - begun })

@@ -19,6 +19,7 @@ import type { OperationResults } from '../../contract/operations/results.ts'
 import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/operations/table.ts'
 import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/session.ts'
 import { jobFailure, toReport } from './failures.ts'
+import { showInList } from './in-list.ts'
 import { SandboxLease } from './lease.ts'
 import { operate } from './operate.ts'
 
@@ -265,6 +266,11 @@ export class Session {
 
   #show(): void {
     const { sandboxId, state } = this.#lease.use
+    showInList({
+      sandboxId: sandboxId ?? 'none',
+      sandboxState: state,
+      owner: this.#lease.saved.owner || 'none',
+    })
     setCurrentDetails(`**${state}** sandbox \`${sandboxId}\``)
   }
 }
