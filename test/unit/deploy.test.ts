@@ -2,7 +2,9 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { loadWorkerConfig } from '../../src/config.ts'
+import { METRICS } from '../../src/contract/metrics.ts'
 import { compose, withDefaults } from '../support/compose.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -74,3 +76,17 @@ test('every setting of the worker is one that it reads', () => {
   for (const name of Object.keys(settings).filter((name) => /^HOLDFAST_(?!SECRET_)/.test(name)))
     expect(source, name).toContain(name)
 })
+
+const rules = parse(read('deploy/prometheus/alerts.yml')) as {
+  groups: { rules: { alert: string; expr: string }[] }[]
+}
+
+test.each(rules.groups.flatMap((group) => group.rules))(
+  'the alert $alert asks for metrics that there are, and docs/operations.md says what to do',
+  ({ alert, expr }) => {
+    const ours = Object.values(METRICS).map(({ name, kind }) => (kind === 'counter' ? `${name}_total` : name))
+    for (const [name] of expr.matchAll(/holdfast_\w+/g)) expect(ours).toContain(name)
+    expect(expr).toMatch(/holdfast_|temporal_|up\{/)
+    expect(read('docs/operations.md')).toContain(`| \`${alert}\``)
+  },
+)
