@@ -74,7 +74,7 @@ test('a job can be found and counted by what it waits for, and then by its outco
   await expect.poll(open, { timeout: 10_000 }).toEqual([])
   const { events } = await holdfast.workflows.getHandle(spec.id).fetchHistory()
   const upserts = events?.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes)
-  expect(upserts).toHaveLength(4)
+  expect(upserts).toHaveLength(3)
 })
 
 const documented = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8')

@@ -8,8 +8,10 @@ import { Client, Connection, type ScheduleDescription, type WorkflowClient } fro
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
+import { keysOfClient } from '../../src/client/keys.ts'
 import { git } from '../../src/demo/git.ts'
 import { filesWith, historiesWith } from './canaries.ts'
+import { EncryptionCodec } from '../../src/payloads/encryption.ts'
 import { type TestGitHost, testGitHost } from './git-host.ts'
 import { startSandboxServer, type SandboxServer } from './sandbox-server.ts'
 import { end, startWorkerProcess } from './worker.ts'
@@ -77,7 +79,8 @@ export async function startHoldfast(
   const blobStore = pathToFileURL(blobs).href
   const jobs = await connect({ address, taskQueue, blobStore, encryptionKeys })
   const connection = await Connection.connect({ address })
-  const { workflow, schedule } = new Client({ connection })
+  const payloadCodecs = [new EncryptionCodec(keysOfClient(encryptionKeys))]
+  const { workflow, schedule } = new Client({ connection, dataConverter: { payloadCodecs } })
   const workers: ChildProcess[] = []
   const logs: string[] = []
   const leaks = async (secrets = [host.token, host.readOnlyToken]): Promise<string[]> => [

@@ -1,9 +1,12 @@
-import type { JobEventBody, WaitingFor } from '../../contract/job.ts'
+import type { JobEventBody, Phase, WaitingFor } from '../../contract/job.ts'
 import type { Columns } from '../../contract/search-attributes.ts'
 import type { JobView } from './job-view.ts'
 
 /** Each upsert is a billed action, so what isn't urgent waits this long (ms) and goes with the next. */
 const MERGED_MS = 60_000
+
+/** Phases of some seconds, behind which a wait, an outage or the end is told anyway. */
+const SOON_FOLLOWED = new Set<Phase>(['review', 'commit', 'push', 'cleanUp'])
 
 /** What the list shows of the job now. */
 export function columnsOf(view: JobView): Columns {
@@ -36,7 +39,7 @@ export function isNews(event: JobEventBody, since: { waitIsOver: boolean; ms: nu
   const { type } = event
   if (type === 'reviewRequested' || type === 'outage' || type === 'outageOver') return true
   if (type === 'phase' && (event.phase === 'steps' || event.phase === 'done')) return true
-  if (type === 'phase' && (event.phase === 'review' || event.phase === 'cleanUp')) return false
+  if (type === 'phase' && SOON_FOLLOWED.has(event.phase)) return false
   return (type === 'phase' || type === 'stepStarted') && (since.waitIsOver || since.ms >= MERGED_MS)
 }
 
