@@ -2,7 +2,8 @@ import type { ChildProcess } from 'node:child_process'
 import { Client, Connection } from '@temporalio/client'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { end } from '../support/holdfast.ts'
-import { NAMES, type Prepared, startWorld } from '../support/operation-world.ts'
+import { SANDBOX_OPERATION_NAMES } from '../../src/contract/operations/table.ts'
+import { type Prepared, startWorld } from '../support/operation-world.ts'
 
 let world: Awaited<ReturnType<typeof startWorld>>
 let client: Client
@@ -30,7 +31,7 @@ test(
   async () => {
     const { holdfast, prepare } = world
     const prepared: Prepared[] = []
-    for (const name of NAMES) prepared.push(await prepare(name))
+    for (const name of SANDBOX_OPERATION_NAMES) prepared.push(await prepare(name))
     // Requests are let through late, so that the worker dies while each is under way.
     await holdfast.sandboxes.faults.arm({ kind: 'latency', ms: 8_000, times: 1_000, forMs: 8_000 })
     const results = prepared.map((use) => use.perform())

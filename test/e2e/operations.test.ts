@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { NAMES, startWorld } from '../support/operation-world.ts'
+import { SANDBOX_OPERATION_NAMES } from '../../src/contract/operations/table.ts'
+import { startWorld } from '../support/operation-world.ts'
 
 let world: Awaited<ReturnType<typeof startWorld>>
 // The first time on a machine this downloads the packages of the kernels.
@@ -9,11 +10,15 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => world?.holdfast.stop())
 
-test.each(NAMES)('%s through a workflow does what it does in E2B', { timeout: 60_000 }, async (name) => {
-  const { perform, check, session } = await world.prepare(name)
-  await check(await perform())
-  await session.close()
-})
+test.each(SANDBOX_OPERATION_NAMES)(
+  '%s through a workflow does what it does in E2B',
+  { timeout: 60_000 },
+  async (name) => {
+    const { perform, check, session } = await world.prepare(name)
+    await check(await perform())
+    await session.close()
+  },
+)
 
 test('what code prints arrives while it runs', async () => {
   const session = await world.holdfast.jobs.sessions.open(`session-${randomUUID()}`)

@@ -291,7 +291,14 @@ export const uses = (world: World) =>
       input: () => ({ port: 3000 }),
       returns: { open: true },
     },
-    'network.getMcp': { input: () => ({}), returns: { url: expect.stringMatching(/^https:.*\/mcp$/) } },
+    'network.getMcp': {
+      // What the gateway leaves, where a sandbox is made with `mcp`.
+      before: script(
+        'sudo mkdir -p /etc/mcp-gateway && printf %s of-the-gateway | sudo tee /etc/mcp-gateway/.token',
+      ),
+      input: () => ({}),
+      returns: { url: expect.stringMatching(/^https?:.*\/mcp$/), token: 'of-the-gateway' },
+    },
     'sandbox.getInfo': { input: () => ({}), returns: { state: 'running', cpuCount: expect.any(Number) } },
     'sandbox.getMetrics': { input: () => ({}), returns: { metrics: expect.any(Array) } },
     'sandbox.setTimeout': { input: () => ({ timeoutMs: 900_000 }), returns: undefined },

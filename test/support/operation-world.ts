@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Session } from '../../src/client/session.ts'
-import { SANDBOX_OPERATION_NAMES, type SandboxOperationName } from '../../src/contract/operations/table.ts'
+import type { SandboxOperationName } from '../../src/contract/operations/table.ts'
 import { type Holdfast, startHoldfast } from './holdfast.ts'
 import { prepareKernels } from './kernels.ts'
 import { type Use, uses } from './operation-uses.ts'
@@ -15,11 +15,6 @@ export interface Prepared {
   /** Holds what came back, and what came of it, against the table. */
   check: (result: unknown) => Promise<void>
 }
-
-/** Names of the operations that can run here. */
-export const NAMES = SANDBOX_OPERATION_NAMES.filter(
-  (name) => name !== 'network.getMcp', // E2B's SDK reads the token as root, which the local server doesn't have
-)
 
 /** Holdfast with kernels, and the table of uses against a repository with two commits. */
 export async function startWorld(): Promise<{

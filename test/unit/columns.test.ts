@@ -57,8 +57,8 @@ const still = { waitIsOver: false, ms: 0 }
 test.each([
   [{ type: 'phase', phase: 'steps' }, still, true],
   [{ type: 'phase', phase: 'checks' }, still, false],
-  [{ type: 'phase', phase: 'checks' }, { waitIsOver: false, ms: 20_000 }, true],
-  [{ type: 'phase', phase: 'review' }, { waitIsOver: false, ms: 20_000 }, false],
+  [{ type: 'phase', phase: 'checks' }, { waitIsOver: false, ms: 60_000 }, true],
+  [{ type: 'phase', phase: 'review' }, { waitIsOver: false, ms: 60_000 }, false],
   [{ type: 'phase', phase: 'commit' }, { waitIsOver: true, ms: 0 }, true],
   [{ type: 'phase', phase: 'cleanUp' }, { waitIsOver: true, ms: 0 }, false],
   [{ type: 'phase', phase: 'done' }, still, true],

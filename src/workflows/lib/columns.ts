@@ -3,7 +3,7 @@ import type { Columns } from '../../contract/search-attributes.ts'
 import type { JobView } from './job-view.ts'
 
 /** Each upsert is a billed action, so what isn't urgent waits this long (ms) and goes with the next. */
-const MERGED_MS = 20_000
+const MERGED_MS = 60_000
 
 /** What the list shows of the job now. */
 export function columnsOf(view: JobView): Columns {
