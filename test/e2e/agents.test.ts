@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { secret } from '../../src/index.ts'
@@ -162,6 +163,22 @@ test.each([
   const spec = await holdfast.spec({ steps: [{ ...how, prompt: 'Go' }] })
   const job = await holdfast.jobs.submit(spec)
   await expect(job.result()).rejects.toMatchObject({ type, message: expect.stringMatching(message) })
+})
+
+test('a prompt longer than a variable may be reaches the agent byte by byte', async () => {
+  const prompt = `'quoted' $HOME \`x\` ${'長い'.repeat(30_000)}`
+  const bytes = Buffer.byteLength(prompt)
+  expect(bytes).toBeGreaterThan(128 * 1024)
+  const spec = await holdfast.spec({
+    steps: [
+      { agent: { run: `head -c ${bytes} | sha256sum` }, prompt },
+      { write: 'a', content: 'a' },
+    ],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await job.result()
+  const [turn] = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+  expect(turn?.message).toBe(`${createHash('sha256').update(prompt).digest('hex')}  -`)
 })
 
 test('the key is in no history and on no disk of the sandbox', async () => {

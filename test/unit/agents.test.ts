@@ -43,7 +43,7 @@ test('whatever a conversation, model or endpoint is called, it stays one word of
       const { line } = agentCli(agent).command({ conversation, model, baseUrl: undefined })
       // What is between quotes is text for a shell; outside of them stand only the agent's own words.
       const bare = line.replaceAll(/'[^']*'/g, '').replaceAll(String.raw`\'`, '')
-      expect(bare).toMatch(/^[a-z "$-]*$/)
+      expect(bare).toMatch(/^[a-zA-Z_ "$()-]*$/)
     }),
   )
 })

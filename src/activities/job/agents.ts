@@ -6,7 +6,7 @@ import type { FailureType } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import { outputText } from '../../contract/output.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
-import { runDurably } from '../lib/durable-command.ts'
+import { beforeBegin, connectFirst, currentCommandId, runDurably } from '../lib/durable-command.ts'
 import { mapped } from '../lib/e2b.ts'
 import type { Stopped } from '../lib/follower.ts'
 import { commandFolder, RUNNER_HOME } from '../lib/runner.ts'
@@ -48,6 +48,7 @@ export const agentActivities = (deps: ActivityDeps) => ({
     const cli = agentCli(step.agent)
     const { line, envs } = cli.command({ conversation, model: step.model, baseUrl: step.baseUrl })
     const live = new AgentReader(cli)
+    const file = await putPrompt(deps, target, { key, prompt })
     const result = await runDurably(
       deps,
       {
@@ -59,7 +60,7 @@ export const agentActivities = (deps: ActivityDeps) => ({
         envs: {
           ...envs,
           ...step.envs,
-          HOLDFAST_PROMPT: prompt,
+          HOLDFAST_PROMPT: file,
           ...(step.key && {
             [cli.keyVariable]: deps.secrets.resolve(step.key.secret, step.baseUrl ?? cli.host),
           }),
@@ -80,15 +81,31 @@ export const agentActivities = (deps: ActivityDeps) => ({
   },
 })
 
-/** The prompt reaches the agent by its input: no quoting touches it, and it stands in no list of processes. */
+/**
+ * Puts the prompt beside the repository, whatever its length: Linux takes no variable, and no word of a command, of more than
+ * 128 KiB. A second attempt writes the same again.
+ *
+ * @returns the path of the file
+ */
+async function putPrompt(
+  deps: ActivityDeps,
+  { sandboxId, sandboxTimeoutMs }: SandboxTarget,
+  { key, prompt }: { key: string; prompt: string },
+): Promise<string> {
+  const file = `${RUNNER_HOME}/staged/${currentCommandId({ key })}.prompt`
+  const sandbox = await connectFirst(deps, { sandboxId, sandboxTimeoutMs })
+  await beforeBegin(() => mapped('files.write', () => sandbox.files.write(file, `${prompt}\n`)))
+  return file
+}
+
+/** The prompt reaches the agent by its input: no quoting touches it. */
 const script = ({ program, install }: AgentCli, line: string): string =>
   `${
     program &&
     `command -v ${program} >/dev/null || { echo ${quote(`${program} is not in this template: ${install}`)} >&2; exit ${NOT_INSTALLED}; }\n`
-  }prompt=$HOLDFAST_PROMPT
-printf '%s\\n' "$prompt" | {
+  }{
 ${line}
-}`
+} <"$HOLDFAST_PROMPT"`
 
 /** The stream as the sandbox has it, whole, whoever followed it. */
 async function readStream(
@@ -117,7 +134,8 @@ function problemOf(
   const output = [report.last.join('\n'), outputText(stderr)].filter(Boolean).join('\n')
   const problem = (type: FailureType, message: string) => ({ type, message, output })
   if (stopped === 'idle') return problem('AgentStuck', `${name} said nothing for ${idleTimeout / 1000} s`)
-  if (stopped === 'enough')
+  // A worker that died after it had ended the turn for this took its word for it along.
+  if (stopped === 'enough' || (exitCode !== 0 && report.toolCalls > (maxToolCalls ?? Infinity)))
     return problem('AgentStuck', `${name} called tools more than ${maxToolCalls} times`)
   if (timedOut) return problem('AgentStuck', `${name} was not done in ${timeout / 1000} s`)
   if (exitCode === NOT_INSTALLED && program && stderr.head.includes(install))

@@ -90,26 +90,28 @@ async function attachOnce(
   command: Followed,
   onlooker?: Onlooker,
 ): Promise<{ trailer: Trailer; cancelled: boolean; stopped: Stopped | undefined }> {
-  const { info, cancellationSignal } = Context.current()
-  const sandbox = await connectFirst(deps, command, info.attempt)
+  const { cancellationSignal } = Context.current()
+  const sandbox = await connectFirst(deps, command)
   const follower = new Follower(deps, sandbox, command, onlooker)
   const trailer = await follower.follow(cancellationSignal)
   return { trailer, cancelled: follower.cancelled, stopped: follower.stopped }
 }
 
-/** A first attempt that doesn't get to the sandbox has begun nothing there, and says so. */
-async function connectFirst(
-  deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs }: SandboxTarget,
-  attempt: number,
-): Promise<Sandbox> {
+/** What a command needs before it is launched. A first attempt that fails here has begun nothing there, and says so. */
+export async function beforeBegin<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await deps.e2b.connect(sandboxId, sandboxTimeoutMs)
+    return await work()
   } catch (error) {
+    const { attempt } = Context.current().info
     if (attempt > 1 || !(error instanceof ApplicationFailure) || !isFailureType(error.type)) throw error
     throw failure(error.type, error.message, { cause: error, began: false })
   }
 }
+
+export const connectFirst = (
+  deps: ActivityDeps,
+  { sandboxId, sandboxTimeoutMs }: Pick<SandboxTarget, 'sandboxId' | 'sandboxTimeoutMs'>,
+): Promise<Sandbox> => beforeBegin(() => deps.e2b.connect(sandboxId, sandboxTimeoutMs))
 
 function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string }): CommandResult {
   const { commandId, exitCode, timedOut, startedAt, finishedAt } = result

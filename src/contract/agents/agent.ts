@@ -10,7 +10,7 @@ export type AgentEvent =
   | { type: 'usage'; inputTokens: number; outputTokens: number; costUsd: number }
   | { type: 'error'; message: string }
 
-/** One turn of a conversation with an agent. The prompt comes by the standard input. */
+/** One turn of a conversation with an agent. */
 export interface AgentTurn {
   /** To go on with; null for a new one. */
   conversation: string | null
@@ -27,7 +27,7 @@ export interface AgentCli {
   /** The variable in which it looks for its key, and whose host gets it where no endpoint is named. */
   keyVariable: string
   host: string
-  /** The command line, and variables for it. Reads the prompt from its standard input, or from `$prompt`. */
+  /** The command line, and variables for it. Reads the prompt from its standard input, or from the file `$HOLDFAST_PROMPT`. */
   command(turn: AgentTurn): { line: string; envs: Record<string, string> }
   /** What a line of its standard output tells; nothing of one that isn't understood. */
   read(line: string): AgentEvent[]

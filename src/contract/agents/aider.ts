@@ -9,7 +9,7 @@ export const aider: AgentCli = {
   keyVariable: 'OPENAI_API_KEY',
   host: 'https://api.openai.com',
   command: ({ conversation, model, baseUrl }) => ({
-    line: `aider --message "$prompt" ${words(
+    line: `aider --message-file "$HOLDFAST_PROMPT" ${words(
       '--yes-always',
       '--no-auto-commits',
       '--no-gitignore',

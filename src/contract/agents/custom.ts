@@ -1,6 +1,6 @@
 import { type AgentCli, type AgentEvent, asNumber, asText, parseLine } from './agent.ts'
 
-/** An agent by command line: it reads the prompt from its standard input, or from `$HOLDFAST_PROMPT`. */
+/** An agent by command line: it reads the prompt from its standard input, or from the file `$HOLDFAST_PROMPT`. */
 export interface CustomAgent {
   run: string
   /** In place of `run` where there is a conversation to go on with, whose id is in `$HOLDFAST_CONVERSATION`. */

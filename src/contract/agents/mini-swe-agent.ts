@@ -7,7 +7,7 @@ export const miniSweAgent: AgentCli = {
   keyVariable: 'OPENAI_API_KEY',
   host: 'https://api.openai.com',
   command: ({ model, baseUrl }) => ({
-    line: `mini --yolo --exit-immediately --task "$prompt" ${words(...(model ? ['--model', baseUrl ? `openai/${model}` : model] : []))}`,
+    line: `mini --yolo --exit-immediately --task "$(cat "$HOLDFAST_PROMPT")" ${words(...(model ? ['--model', baseUrl ? `openai/${model}` : model] : []))}`,
     envs: { MSWEA_CONFIGURED: 'true', ...(baseUrl && { OPENAI_API_BASE: baseUrl }) },
   }),
   read: (line) => [{ type: 'line', text: line }],
