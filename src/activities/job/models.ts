@@ -6,7 +6,7 @@ import { failure } from '../../contract/failure.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { whileBeating } from '../lib/heartbeat.ts'
 import { mapModelError, modelOf } from '../lib/models.ts'
-import { callHash, callSummary, toolSet } from '../lib/tools.ts'
+import { callHash, callSummary, matches, toolSet } from '../lib/tools.ts'
 import { findPart, outcomesOf, readPart, readTranscript, writePart } from '../lib/transcript.ts'
 
 export type ModelSetting = Pick<LlmStep, 'llm' | 'system' | 'tools' | 'approve' | 'callTimeout'>
@@ -110,8 +110,7 @@ function answerOf(
         hash: callHash(tool, input),
         mustBeAllowed: approve.some(
           (rule) =>
-            rule.tool === tool &&
-            new RegExp(rule.matching ?? '', 'u').test(Object.values(input as object).join('\n')),
+            rule.tool === tool && matches(Object.values(input as object).join('\n'), rule.matching ?? ''),
         ),
       }
     }),

@@ -68,6 +68,17 @@ export function callHash(tool: string, input: unknown): string {
     .slice(0, 12)
 }
 
+/** Whether the text has what the pattern says, somewhere; `*` stands for anything. Takes time by their lengths, and no more. */
+export function matches(text: string, pattern: string): boolean {
+  let from = 0
+  for (const part of pattern.split('*')) {
+    const at = text.indexOf(part, from)
+    if (at < 0) return false
+    from = at + part.length
+  }
+  return true
+}
+
 /** What people see of a call. @param mask takes secrets out of it, before it is cut */
 export function callSummary(tool: string, input: unknown, mask: (text: string) => string): string {
   const { command, path: file, pattern, patch } = (input ?? {}) as Record<string, unknown>
