@@ -165,13 +165,16 @@ export async function startHoldfast(
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => end(worker, 'SIGTERM')))
-      const leaked = await leaks()
-      await jobs.close()
-      await connection.close()
-      await sandboxes.stop()
-      await host.cleanUp()
-      await rm(blobs, { recursive: true, force: true })
-      if (leaked.length > 0) throw new Error(`a git token is in ${leaked.join(', ')}`)
+      try {
+        const leaked = await leaks()
+        if (leaked.length > 0) throw new Error(`a git token is in ${leaked.join(', ')}`)
+      } finally {
+        await jobs.close()
+        await connection.close()
+        await sandboxes.stop()
+        await host.cleanUp()
+        await rm(blobs, { recursive: true, force: true })
+      }
     },
   }
 }
