@@ -26,10 +26,21 @@ export const llmStep = z
       .array(z.enum(TOOL_NAMES))
       .min(1)
       .default([...TOOL_NAMES]),
+    mcp: z
+      .array(
+        z.strictObject({
+          name: z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, 'is not a name like tracker'),
+          url: checked(urlProblem).describe('Of its streamable HTTP endpoint'),
+          key: secretRef.optional().describe('Sent as its bearer token'),
+        }),
+      )
+      .max(10)
+      .default([])
+      .describe('MCP servers whose tools the model has too; they are called by the worker'),
     approve: z
       .array(
         z.strictObject({
-          tool: z.enum(TOOL_NAMES),
+          tool: oneLine(100).describe('One of them, or of an MCP server: "server__tool"'),
           matching: text(500)
             .optional()
             .describe('What is looked for in its input, * for anything; all calls if left out'),

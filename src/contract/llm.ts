@@ -1,5 +1,3 @@
-import type { ToolName } from './llm-step.ts'
-
 /** What a model and the job have said so far, in the blob store: grows by parts. */
 export interface Transcript {
   /** Names it within the workflow. */
@@ -10,7 +8,7 @@ export interface Transcript {
 /** A call of a tool, as a history can hold it. Its input is in the transcript. */
 export interface ToolCall {
   id: string
-  tool: ToolName
+  tool: string
   /** What it is about, in a line of at most 200 characters. */
   summary: string
   /** Of tool and input: by it a person allows this very call, and repetition is noticed. */

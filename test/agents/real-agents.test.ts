@@ -43,6 +43,9 @@ afterAll(async () => {
 
 const startWorker = () => holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: 'sk-the-key-of-the-model' })
 
+/** Of each answer, in the words of each protocol. */
+const USAGE = { prompt_tokens: 100, completion_tokens: 10, input_tokens: 100, output_tokens: 10 }
+
 /** A model that mends the demo project by a shell command in its first turn, and adds a file in its second. */
 function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
   const names = tools.map(({ function: { name } }) => name)
@@ -50,7 +53,8 @@ function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
   if (names.length === 0) return { content: 'Mend the rounding' }
   const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user'))
   const asked = JSON.stringify(since[0]?.content)
-  if (since.some(({ role }) => role === 'tool')) return { content: 'Done: the rounding carries.' }
+  if (since.some(({ role }) => role === 'tool'))
+    return { content: 'Done: the rounding carries.', usage: USAGE }
   const command = asked.includes('Say so')
     ? "echo 'Rounding carries.' >CHANGES.md"
     : `sed -i 's/let rest = milliseconds$/const precision = UNITS[last].size\\n  let rest = Math.round(milliseconds \\/ precision) * precision/; s/let i = first;/let i = 0;/; s/i === last ? Math.round(rest \\/ size) : Math.floor(rest \\/ size)/Math.floor(rest \\/ size)/' src/format.js`
@@ -64,7 +68,11 @@ function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
     shell_command: { command },
     exec_command: { cmd: command },
   }[shell]
-  return { content: 'I mend it.', toolCalls: [{ name: shell, arguments: JSON.stringify(input) }] }
+  return {
+    content: 'I mend it.',
+    usage: USAGE,
+    toolCalls: [{ name: shell, arguments: JSON.stringify(input) }],
+  }
 }
 
 test.each([
@@ -108,9 +116,11 @@ test.each([
     expect(await repository.show(`${commit}:CHANGES.md`)).toBe('Rounding carries.')
     expect(await repository.show(`${commit}:src/format.js`)).toContain('precision')
     const turns = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+    // Two answers a turn, whether the agent counts the turn or all of its conversation.
+    const usage = { inputTokens: 200, outputTokens: 20 }
     expect(turns).toMatchObject([
-      { resumed: false, toolCalls: 1, message: 'Done: the rounding carries.' },
-      { resumed: true, toolCalls: 1, conversation: turns[0]?.conversation },
+      { resumed: false, toolCalls: 1, message: 'Done: the rounding carries.', usage },
+      { resumed: true, toolCalls: 1, conversation: turns[0]?.conversation, usage },
     ])
     // Nothing was asked twice: of each turn the call of the tool and the answer, and OpenCode's title.
     const withTools = endpoint.asked.slice(first).filter(({ tools = [] }) => tools.length > 0)

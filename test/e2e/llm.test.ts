@@ -1,6 +1,7 @@
-import type { ChatCompletionRequest } from '@copilotkit/aimock'
+import { type ChatCompletionRequest, MCPMock } from '@copilotkit/aimock'
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type AgentJobInput, secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
@@ -21,7 +22,13 @@ afterAll(async () => {
   await endpoint.stop()
 })
 
-const startWorker = () => holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: KEY })
+const HOLDFAST_MODELS = fileURLToPath(new URL('../support/models.ts', import.meta.url))
+const startWorker = () =>
+  holdfast.startWorker({
+    HOLDFAST_SECRET_MODEL_KEY: KEY,
+    HOLDFAST_MODELS,
+    LOCAL_MODEL_URL: endpoint.baseUrl,
+  })
 
 type Steps = AgentJobInput['steps']
 const step = (prompt: string, rest: object = {}): Steps[number] => ({
@@ -244,6 +251,86 @@ test('a model that is away, slow, or over its limit is asked again, as late as i
   expect(await job.result()).toMatchObject({ outcome: 'completed' })
   expect(times).toHaveLength(5)
   expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1_000)
+})
+
+test("a model of the worker's own providers works without an endpoint in the spec", async () => {
+  answer = script(use('write', { path: 'a', content: 'a' }))
+  const spec = await holdfast.spec({ steps: [{ llm: { model: 'local:gpt' }, prompt: 'Go' }] })
+  const { commit } = await (await holdfast.jobs.submit(spec)).result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:a`)).toBe('a')
+})
+
+test('the tools of an MCP server are called by the worker, each call once, and a failing one is told', async () => {
+  const called: unknown[] = []
+  const tracker = new MCPMock()
+    .addTool({
+      name: 'close.issue',
+      description: 'Closes an issue',
+      inputSchema: { type: 'object', properties: { id: { type: 'number' } }, required: ['id'] },
+    })
+    .onToolCall('close.issue', (input) => {
+      called.push(input)
+      if (called.length > 1) throw new Error('it is closed already')
+      return 'closed'
+    })
+  const url = await tracker.start()
+  onTestFinished(() => tracker.stop())
+  const told: string[] = []
+  answer = (request) => {
+    told.push(toldLast(request))
+    return script(
+      use('tracker__close_issue', { id: 7 }, 'first'),
+      use('tracker__close_issue', { id: 7 }, 'second'),
+      use('write', { path: 'a', content: 'a' }),
+    )(request, 0)
+  }
+  const spec = await holdfast.spec({
+    steps: [step('Close it', { mcp: [{ name: 'tracker', url, key: secret('MODEL_KEY') }] })],
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await job.result()
+  expect(called).toEqual([{ id: 7 }, { id: 7 }])
+  expect(told.slice(1, 3)).toEqual(['closed', expect.stringContaining('it is closed already')])
+  const used = (await allEvents(job)).flatMap((event) => (event.type === 'toolUsed' ? [event] : []))
+  expect(used).toMatchObject([
+    { summary: 'tracker__close_issue', ok: true },
+    { ok: false },
+    { summary: 'write: a', ok: true },
+  ])
+})
+
+test('a red check goes back to the model with what it printed, in the same transcript', async () => {
+  const first = endpoint.asked.length
+  answer = script(
+    use('write', { path: 'ANSWER', content: 'wrong\n' }),
+    { content: 'Written.' },
+    use('write', { path: 'ANSWER', content: 'right\n' }),
+  )
+  const spec = await holdfast.spec({
+    steps: [step('Write the answer')],
+    checks: [{ run: 'cat ANSWER; grep -q right ANSWER', name: 'is right' }],
+  })
+  await (await holdfast.jobs.submit(spec)).result()
+  const asked = endpoint.asked.slice(first)
+  expect(asked.map(turnOf)).toEqual([0, 1, 2, 3])
+  expect(toldLast(asked[2]!)).toMatch(/The check "is right" exited with 1.*wrong/s)
+})
+
+test('a sandbox lost between two calls of tools is restored, and the model goes on with what it had made', async () => {
+  const spec = await holdfast.spec({ steps: [step('Go')] })
+  answer = async (request) => {
+    if (turnOf(request) === 1)
+      await Promise.all((await holdfast.connectSandboxes(spec.id)).map((sandbox) => sandbox.kill()))
+    return script(
+      use('write', { path: 'a', content: 'before the loss\n' }),
+      use('run', { command: 'cat a; echo after it >>a' }),
+    )(request, 0)
+  }
+  const job = await holdfast.jobs.submit(spec)
+  const { commit } = await job.result()
+  expect(toldLast(endpoint.asked.at(-1)!)).toBe('before the loss\n')
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:a`)).toBe('before the loss\nafter it')
+  expect((await allEvents(job)).map(({ type }) => type)).toContain('sandboxRestored')
 })
 
 test('a model that no worker knows is refused before there is a sandbox', async () => {

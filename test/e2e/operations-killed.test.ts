@@ -47,5 +47,7 @@ test(
     expect(failed).toEqual([])
     for (const [index, use] of prepared.entries())
       await use.check((settled[index] as PromiseFulfilledResult<unknown>).value)
+    // With their sandboxes goes what `dangerouslyAuthenticate` has written there.
+    await Promise.all(prepared.map(({ session }) => session.close()))
   },
 )

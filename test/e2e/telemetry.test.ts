@@ -30,7 +30,8 @@ beforeAll(async () => {
   holdfast = world.holdfast
   traced = world.jobId
   scraped = await (await fetch(world.metricsUrl)).text()
-  const failing = await holdfast.spec()
+  // What git says is in the sandbox as git said it: with the sandbox it goes.
+  const failing = await holdfast.spec({ sandbox: { keep: 'never' } })
   await holdfast.repository(failing.repo.url).rejectPushes(`no, ${holdfast.gitToken}`)
   const other = await holdfast.startUnchecked('untraced', failing)
   untraced = other.id

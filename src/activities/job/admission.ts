@@ -35,7 +35,10 @@ export const admissionActivities = (deps: ActivityDeps) => ({
     for (const step of parsed.value.steps)
       if ('agent' in step && step.key)
         deps.secrets.resolve(step.key.secret, step.baseUrl ?? agentCli(step.agent).host)
-      else if ('llm' in step) await modelOf(step.llm, deps)
+      else if ('llm' in step) {
+        await modelOf(step.llm, deps)
+        for (const { url, key } of step.mcp) if (key) deps.secrets.resolve(key.secret, url)
+      }
     const { tariff, owner } = deps
     return { tariff, owner, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
   },

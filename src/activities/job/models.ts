@@ -1,15 +1,23 @@
 import { Context } from '@temporalio/activity'
 import type { GenerateTextResult, ModelMessage, ToolSet } from 'ai'
 import type { ModelAnswer, ToolCall, Transcript } from '../../contract/llm.ts'
-import type { LlmStep, ToolName } from '../../contract/llm-step.ts'
+import type { LlmStep } from '../../contract/llm-step.ts'
 import { failure } from '../../contract/failure.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { whileBeating } from '../lib/heartbeat.ts'
+import { listRemoteTools } from '../lib/mcp.ts'
 import { mapModelError, modelOf } from '../lib/models.ts'
 import { callHash, callSummary, matches, toolSet } from '../lib/tools.ts'
-import { findPart, outcomesOf, readPart, readTranscript, writePart } from '../lib/transcript.ts'
+import {
+  findPart,
+  outcomesOf,
+  readPart,
+  readTranscript,
+  type TranscriptSetting,
+  writePart,
+} from '../lib/transcript.ts'
 
-export type ModelSetting = Pick<LlmStep, 'llm' | 'system' | 'tools' | 'approve' | 'callTimeout'>
+export type ModelSetting = Pick<LlmStep, 'llm' | 'system' | 'tools' | 'mcp' | 'approve' | 'callTimeout'>
 
 export interface CallModelInput {
   transcript: Transcript
@@ -42,24 +50,28 @@ export const modelActivities = (deps: ActivityDeps) => ({
     const { name, parts } = transcript
     const found = await findPart<ModelAnswer>(deps, name, parts)
     if (found) return found.answer
-    const step = input.step ?? (await settingOf(deps, name))
+    const setting = await settingOf(deps, name, input.step)
     const told: ModelMessage[] = [
       ...(await outcomesOf(deps, name, outcomes)),
       ...(prompt === undefined ? [] : [{ role: 'user' as const, content: prompt }]),
     ]
     const messages = [...(await readTranscript(deps, transcript, compacted)), ...told]
-    const result = await whileBeating(() => ask(deps, step, messages))
+    const result = await whileBeating(() => ask(deps, setting, messages))
     const said = result.response.messages
-    const answer = answerOf(deps, result, step.approve, { name, parts: parts + 1 })
-    await writePart(deps, name, parts, { told, said, answer, ...(input.step && { step }) })
+    const answer = answerOf(deps, result, setting.step.approve, { name, parts: parts + 1 })
+    await writePart(deps, name, parts, { told, said, answer, ...(parts === 0 && { setting }) })
     return answer
   },
 })
 
 type Result = GenerateTextResult<ToolSet, never>
 
-async function ask(deps: ActivityDeps, step: ModelSetting, messages: ModelMessage[]): Promise<Result> {
-  const { generateText } = await import('ai')
+async function ask(
+  deps: ActivityDeps,
+  { step, remote }: TranscriptSetting,
+  messages: ModelMessage[],
+): Promise<Result> {
+  const { generateText, jsonSchema } = await import('ai')
   const { maxOutputTokens, temperature } = step.llm
   const signal = AbortSignal.any([
     Context.current().cancellationSignal,
@@ -70,7 +82,7 @@ async function ask(deps: ActivityDeps, step: ModelSetting, messages: ModelMessag
       model: await modelOf(step.llm, deps),
       system: step.system ?? SYSTEM,
       messages,
-      tools: toolSet(step.tools),
+      tools: toolSet(step.tools, remote, jsonSchema),
       // Temporal tries again.
       maxRetries: 0,
       abortSignal: signal,
@@ -101,8 +113,7 @@ function answerOf(
     transcript,
     finish: FINISH[finishReason] ?? 'other',
     text: deps.secrets.redact(text).slice(0, valid.length > 0 ? MAX_ASIDE : MAX_TEXT),
-    calls: valid.map(({ toolCallId: id, toolName, input }): ToolCall => {
-      const tool = toolName as ToolName
+    calls: valid.map(({ toolCallId: id, toolName: tool, input }): ToolCall => {
       return {
         id,
         tool,
@@ -119,8 +130,14 @@ function answerOf(
   }
 }
 
-async function settingOf(deps: ActivityDeps, name: string): Promise<ModelSetting> {
-  const { step } = await readPart<ModelAnswer>(deps, name, 0)
-  if (!step) throw failure('InternalError', `the transcript ${name} does not say how its model is asked`)
-  return step
+/** How the model is asked: what the first part of the transcript says, or what is to stand there. */
+async function settingOf(
+  deps: ActivityDeps,
+  name: string,
+  step: ModelSetting | undefined,
+): Promise<TranscriptSetting> {
+  if (step) return { step, remote: await listRemoteTools(step.mcp, deps.secrets) }
+  const { setting } = await readPart<ModelAnswer>(deps, name, 0)
+  if (!setting) throw failure('InternalError', `the transcript ${name} does not say how its model is asked`)
+  return setting
 }

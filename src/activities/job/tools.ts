@@ -1,3 +1,4 @@
+import type { CallToolResult } from '@ai-sdk/mcp'
 import type { ModelMessage } from 'ai'
 import type { ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
 import type { ToolName } from '../../contract/llm-step.ts'
@@ -7,11 +8,13 @@ import { failure } from '../../contract/failure.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { runDurably } from '../lib/durable-command.ts'
 import { gitApply, putFile } from '../lib/repository-files.ts'
+import { whileBeating } from '../lib/heartbeat.ts'
 import { runGit } from '../lib/git-command.ts'
 import { STATE, TREE } from '../lib/git-scripts.ts'
 import type { SandboxTarget } from '../lib/target.ts'
-import { TOOLS, type ToolInput } from '../lib/tools.ts'
-import { readPart, writeOutcome } from '../lib/transcript.ts'
+import { remoteName, textOfResult, withServer } from '../lib/mcp.ts'
+import { isToolName, TOOLS, type ToolInput } from '../lib/tools.ts'
+import { noteBegun, readPart, writeOutcome } from '../lib/transcript.ts'
 
 export interface UseToolInput extends SandboxTarget {
   /** Names the command that it may run, within the job. */
@@ -48,6 +51,21 @@ export const toolActivities = (deps: ActivityDeps) => ({
       unchanged,
       summary: ok ? call.summary : `${call.summary} (exit ${done.exitCode})`.slice(0, 200),
     }
+  },
+
+  /**
+   * Does one call of an MCP server's tool. Such a call can't be found again: where an attempt began it and died, the next one
+   * tells the model so, and doesn't repeat it. What goes wrong behind the beginning is told to the model too.
+   *
+   * @throws `ModelUnavailable` where the server can't be opened
+   */
+  async useRemoteTool(
+    input: Pick<UseToolInput, 'transcript' | 'call' | 'timeoutMs'>,
+  ): Promise<Omit<ToolOutcome, 'unchanged'>> {
+    const { transcript, call } = input
+    const { ok, text } = await callRemotely(deps, input)
+    await writeOutcome(deps, transcript.name, call.id, deps.secrets.redact(cut(text)))
+    return { ok, summary: call.summary }
   },
 
   /** Keeps for the model that a call was not done. A second attempt writes the same. */
@@ -105,6 +123,7 @@ function use(
         },
       ),
   }
+  if (!isToolName(call.tool)) throw failure('InternalError', `there is no tool ${call.tool}`)
   return uses[call.tool](input as never)
 }
 
@@ -119,6 +138,35 @@ async function isSaved(deps: ActivityDeps, { saved, key, ...target }: UseToolInp
   return stdout.head.trim() === 'same'
 }
 
+async function callRemotely(
+  deps: ActivityDeps,
+  { transcript, call, timeoutMs }: Pick<UseToolInput, 'transcript' | 'call' | 'timeoutMs'>,
+): Promise<{ ok: boolean; text: string }> {
+  const { setting } = await readPart(deps, transcript.name, 0)
+  const tool = setting?.remote.find((one) => remoteName(one) === call.tool)
+  if (!tool) throw failure('InternalError', `the transcript has no tool ${call.tool}`)
+  const args = await inputOf(deps, transcript, call)
+  return whileBeating(() =>
+    withServer(tool.server, deps.secrets, async (client) => {
+      if (!(await noteBegun(deps, transcript.name, call.id)))
+        return {
+          ok: false,
+          text: 'Whether this call was done is not known: who made it died. It was not made again.',
+        }
+      try {
+        const { [tool.name]: ready } = client.toolsFromDefinitions({
+          tools: [{ name: tool.name, inputSchema: tool.inputSchema as never }],
+        })
+        const options = { toolCallId: call.id, messages: [], abortSignal: AbortSignal.timeout(timeoutMs) }
+        const result = (await ready!.execute(args as never, options)) as CallToolResult
+        return { ok: !result.isError, text: textOfResult(result) }
+      } catch (error) {
+        return { ok: false, text: `It failed: ${(error as Error).message}` }
+      }
+    }),
+  )
+}
+
 async function inputOf(
   deps: ActivityDeps,
   { name, parts }: Transcript,
@@ -127,7 +175,7 @@ async function inputOf(
   const { said } = await readPart(deps, name, parts - 1)
   const call = said.flatMap(callsIn).find(({ toolCallId }) => toolCallId === id)
   if (!call) throw failure('InternalError', `the transcript has no call ${id}`)
-  return TOOLS[tool].input.parse(call.input)
+  return isToolName(tool) ? TOOLS[tool].input.parse(call.input) : call.input
 }
 
 const callsIn = ({ role, content }: ModelMessage) =>
@@ -137,10 +185,11 @@ const callsIn = ({ role, content }: ModelMessage) =>
 
 function textOf({ exitCode, timedOut, stdout, stderr }: CommandResult): string {
   const output = [outputText(stdout), outputText(stderr)].filter((part) => part.trim()).join('\n')
-  const cut =
-    output.length > MAX_OUTPUT
-      ? `${output.slice(0, MAX_OUTPUT / 3)}\n…\n${output.slice((-MAX_OUTPUT * 2) / 3)}`
-      : output
   const end = timedOut ? 'it ran into its timeout' : exitCode === 0 ? '' : `exit code ${exitCode}`
-  return [end, cut].filter(Boolean).join('\n') || 'done, without output'
+  return [end, cut(output)].filter(Boolean).join('\n') || 'done, without output'
 }
+
+const cut = (text: string): string =>
+  text.length > MAX_OUTPUT
+    ? `${text.slice(0, MAX_OUTPUT / 3)}\n…\n${text.slice((-MAX_OUTPUT * 2) / 3)}`
+    : text

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { ToolSet } from 'ai'
+import type { jsonSchema, ToolSet } from 'ai'
 import { z } from 'zod'
 import type { ToolName } from '../../contract/llm-step.ts'
 import { text } from '../../contract/fields.ts'
+import { type RemoteTool, remoteName } from './mcp.ts'
 import { repositoryPathProblem } from '../../contract/git-names.ts'
 
 const path = z
@@ -54,10 +55,19 @@ export const TOOLS = {
 export type ToolInput<Name extends ToolName> = z.output<(typeof TOOLS)[Name]['input']>
 
 /** Without `execute`: the workflow has each call done, durably. */
-export const toolSet = (names: ToolName[]): ToolSet =>
-  Object.fromEntries(
-    names.map((name) => [name, { description: TOOLS[name].description, inputSchema: TOOLS[name].input }]),
-  )
+export const toolSet = (names: ToolName[], remote: RemoteTool[], schema: typeof jsonSchema): ToolSet =>
+  Object.fromEntries<ToolSet[string]>([
+    ...names.map((name): [string, ToolSet[string]] => [
+      name,
+      { description: TOOLS[name].description, inputSchema: TOOLS[name].input },
+    ]),
+    ...remote.map((tool): [string, ToolSet[string]] => [
+      remoteName(tool),
+      { description: tool.description, inputSchema: schema(tool.inputSchema) },
+    ]),
+  ])
+
+export const isToolName = (name: string): name is ToolName => Object.hasOwn(TOOLS, name)
 
 /** The same for the same call, whatever the order of its fields. */
 export function callHash(tool: string, input: unknown): string {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import type { ModelMessage, ToolContent } from 'ai'
 import type { ModelSetting } from '../job/models.ts'
+import type { RemoteTool } from './mcp.ts'
 import { transcriptFolder } from './places.ts'
 import type { ActivityDeps } from './deps.ts'
 
@@ -11,8 +12,14 @@ export interface TranscriptPart<Answer> {
   said: ModelMessage[]
   /** What the activity that wrote it returned. */
   answer: Answer
-  /** In the first part: how the model is asked. */
-  step?: ModelSetting
+  /** In the first part. */
+  setting?: TranscriptSetting
+}
+
+/** How the model is asked, and what the MCP servers offered it then. */
+export interface TranscriptSetting {
+  step: ModelSetting
+  remote: RemoteTool[]
 }
 
 /** What the model is told of the outputs that were left out. */
@@ -53,6 +60,15 @@ export async function writePart<Answer>(
 /** What a tool gave, for the model to read. */
 export const writeOutcome = (deps: ActivityDeps, name: string, call: string, output: string): Promise<void> =>
   writeJson(deps, outcomeKey(deps, name, call), output)
+
+/** Notes that a call of a remote tool is about to be made. @returns false where it was noted before */
+export async function noteBegun(deps: ActivityDeps, name: string, call: string): Promise<boolean> {
+  const folder = `${transcriptFolder(deps, name)}begun/`
+  const key = `${folder}${encodeURIComponent(call)}.json`
+  if ((await deps.blobs.keys(folder)).includes(key)) return false
+  await writeJson(deps, key, true)
+  return true
+}
 
 /** Those of these calls, as the message that answers them. */
 export async function outcomesOf(

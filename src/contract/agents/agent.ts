@@ -29,6 +29,8 @@ export interface AgentCli {
   host: string
   /** The command line, and variables for it. Reads the prompt from its standard input, or from the file `$HOLDFAST_PROMPT`. */
   command(turn: AgentTurn): { line: string; envs: Record<string, string> }
+  /** Whether what it says of its use is of the whole conversation, and not of the turn. */
+  countsConversation?: true
   /** What a line of its standard output tells; nothing of one that isn't understood. */
   read(line: string): AgentEvent[]
 }

@@ -8,6 +8,13 @@ export interface Usage {
   costUsd: number
 }
 
+/** What was used since `before`. */
+export const usedSince = (all: Usage, before: Usage): Usage => ({
+  inputTokens: Math.max(0, all.inputTokens - before.inputTokens),
+  outputTokens: Math.max(0, all.outputTokens - before.outputTokens),
+  costUsd: Math.max(0, all.costUsd - before.costUsd),
+})
+
 /** What an agent did in a turn, bounded. */
 export interface AgentReport {
   /** To go on with; null where it named none. */

@@ -99,6 +99,7 @@ const TABLE = {
   runAgent: WORK,
   callModel: MODEL,
   useTool: WORK,
+  useRemoteTool: WORK,
   refuseTool: QUICK,
   writeFile: WORK,
   applyPatch: WORK,

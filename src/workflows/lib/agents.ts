@@ -1,6 +1,8 @@
 import type { AgentStep } from '../../contract/agent-step.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
+import { agentCli } from '../../contract/agents/index.ts'
+import { type Usage, usedSince } from '../../contract/agents/report.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
@@ -12,6 +14,8 @@ import type { Workspace } from './workspace.ts'
 interface Conversation {
   id: string
   sandboxNumber: number
+  /** What its last turn said of its use. */
+  usage: Usage
 }
 
 /** The agents of a job, and what each of them remembers. */
@@ -38,7 +42,8 @@ export class Agents {
     const key = this.#workspace.nextKey()
     const output = this.#journal.outputName
     const { prompt: _, ...how } = step
-    let [resumed, sandboxNumber] = [false, 0]
+    let before: Conversation | null = null
+    let sandboxNumber = 0
     const number = this.#journal.startStep(
       'agent',
       name,
@@ -47,22 +52,23 @@ export class Agents {
     const { exitCode, startedAt, finishedAt, report, problem } = await this.#workspace.change(
       name,
       (target) => {
-        const conversation = this.#conversationIn(target, step, name)
-        resumed = conversation !== null
+        before = this.#conversationIn(target, step, name)
+        const conversation = before?.id ?? null
         sandboxNumber = target.sandboxNumber
         return perform(
           'runAgent',
           `agent: ${name}`,
-          { ...target, key, output, step: how, prompt: promptFor(ask, spec, resumed), conversation },
+          { ...target, key, output, step: how, prompt: promptFor(ask, spec, before !== null), conversation },
           // The runner ends it at its time; this is for a worker that doesn't answer any more.
           { startToCloseTimeout: step.timeout + 10 * 60_000 },
         )
       },
     )
     const { conversation: id } = report
-    this.#conversations.set(step, id === null ? null : { id, sandboxNumber })
-    this.#ledger.note(priced(report.usage, step.prices))
-    this.#journal.record({ type: 'agentTurn', step: number, resumed, ...report })
+    const usage = ofTurn(step, report.usage, before)
+    this.#conversations.set(step, id === null ? null : { id, sandboxNumber, usage: report.usage })
+    this.#ledger.note(priced(usage, step.prices))
+    this.#journal.record({ type: 'agentTurn', step: number, resumed: before !== null, ...report, usage })
     const ended = problem ? exitCode || 1 : 0
     const { round } = this.#journal
     this.#journal.finishStep(
@@ -72,12 +78,16 @@ export class Agents {
     if (problem) throw jobFailure(problem.type, problem.message, problem.output)
   }
 
-  #conversationIn({ sandboxNumber }: SandboxTarget, step: AgentStep, name: string): string | null {
+  #conversationIn({ sandboxNumber }: SandboxTarget, step: AgentStep, name: string): Conversation | null {
     const conversation = this.#conversations.get(step)
     if (!conversation) return null
-    if (conversation.sandboxNumber === sandboxNumber) return conversation.id
+    if (conversation.sandboxNumber === sandboxNumber) return conversation
     this.#conversations.set(step, null)
     this.#journal.record({ type: 'conversationLost', name })
     return null
   }
 }
+
+/** Some agents say what their whole conversation has used. */
+const ofTurn = ({ agent }: AgentStep, usage: Usage, before: Conversation | null): Usage =>
+  before && agentCli(agent).countsConversation ? usedSince(usage, before.usage) : usage

@@ -1,7 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow'
 import type { CallModelInput } from '../../activities/job/models.ts'
 import type { ModelAnswer, ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
-import type { LlmStep, ToolName } from '../../contract/llm-step.ts'
+import type { LlmStep } from '../../contract/llm-step.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
@@ -19,7 +19,7 @@ interface Memory {
 }
 
 /** Tools that leave the work as it is: nothing is to be saved behind them. */
-const READING: ToolName[] = ['read', 'list', 'search', 'diff']
+const READING: string[] = ['read', 'list', 'search', 'diff']
 
 /** The models of a job, each in a loop of answers and tools. Every call of a model and of a tool is a durable activity. */
 export class Models {
@@ -91,10 +91,10 @@ export class Models {
   }
 
   async #ask(step: LlmStep, transcript: Transcript, loop: LoopState, tell: Partial<CallModelInput>) {
-    const { llm, system, tools, approve, callTimeout } = step
+    const { llm, system, tools, mcp, approve, callTimeout } = step
     const { compacted } = loop
     // Told once: it is kept with the transcript.
-    const setting = transcript.parts === 0 ? { step: { llm, system, tools, approve, callTimeout } } : {}
+    const setting = transcript.parts === 0 ? { step: { llm, system, tools, mcp, approve, callTimeout } } : {}
     const answer: ModelAnswer = await perform(
       'callModel',
       `ask ${llm.model}`,
@@ -111,6 +111,16 @@ export class Models {
     const refused = call.mustBeAllowed ? await this.#askWhether(call, step.approvalTimeout) : undefined
     if (refused !== undefined) {
       await perform('refuseTool', `refused: ${summary}`, { transcript, call, why: refused })
+      return
+    }
+    if (call.tool.includes('__')) {
+      const { ok } = await perform(
+        'useRemoteTool',
+        summary,
+        { transcript, call, timeoutMs: step.toolTimeout },
+        { startToCloseTimeout: step.toolTimeout + 60_000 },
+      )
+      this.#journal.record({ type: 'toolUsed', step: number, ok, summary })
       return
     }
     const key = this.#workspace.nextKey()
