@@ -158,7 +158,7 @@ async function callRemotely(
           tools: [{ name: tool.name, inputSchema: tool.inputSchema as never }],
         })
         const options = { toolCallId: call.id, messages: [], abortSignal: AbortSignal.timeout(timeoutMs) }
-        const result = (await ready!.execute(args as never, options)) as CallToolResult
+        const result = (await ready!.execute(args, options)) as CallToolResult
         return { ok: !result.isError, text: textOfResult(result) }
       } catch (error) {
         return { ok: false, text: `It failed: ${(error as Error).message}` }
