@@ -92,7 +92,7 @@ const workerConfig = z.strictObject({
   metricsHost: z
     .union([z.ipv4(), z.ipv6()], { error: 'is not an IP address such as 0.0.0.0' })
     .default('127.0.0.1'),
-  /** HOLDFAST_MAX_CACHED_WORKFLOWS: about 100 KB of memory each */
+  /** HOLDFAST_MAX_CACHED_WORKFLOWS: 100 KB to 600 KB of memory each */
   maxCachedWorkflows: wholeNumber(1).default(1_000),
   /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
   maxActivities: wholeNumber(1).default(100),
