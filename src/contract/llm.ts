@@ -9,6 +9,8 @@ export interface Transcript {
 export interface ToolCall {
   id: string
   tool: string
+  /** Whether it is of an MCP server, and not in the sandbox. */
+  remote: boolean
   /** What it is about, in a line of at most 200 characters. */
   summary: string
   /** Of tool and input: by it a person allows this very call, and repetition is noticed. */

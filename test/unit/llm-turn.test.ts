@@ -7,6 +7,7 @@ const bounds = { maxTurns: 10, maxTokens: 1_000, compactAt: 500 }
 const call = (hash: string): ToolCall => ({
   id: `call-${hash}`,
   tool: 'run',
+  remote: false,
   summary: `run: ${hash}`,
   hash,
   mustBeAllowed: false,

@@ -7,7 +7,7 @@ import type { ActivityDeps } from '../lib/deps.ts'
 import { whileBeating } from '../lib/heartbeat.ts'
 import { listRemoteTools } from '../lib/mcp.ts'
 import { mapModelError, modelOf } from '../lib/models.ts'
-import { callHash, callSummary, matches, toolSet } from '../lib/tools.ts'
+import { callHash, callSummary, isToolName, matches, toolSet } from '../lib/tools.ts'
 import {
   findPart,
   outcomesOf,
@@ -35,6 +35,7 @@ const SYSTEM =
   'You are a software engineer at work in a git repository, by the tools that you are given. Look before you change, keep changes small, ' +
   'and make sure that they work. When all is done, say in a few sentences what you did.'
 const MAX_TEXT = 4_000
+const MAX_ID = 200
 /** Of what it says beside calling tools. */
 const MAX_ASIDE = 300
 
@@ -52,7 +53,7 @@ export const modelActivities = (deps: ActivityDeps) => ({
     if (found) return found.answer
     const setting = await settingOf(deps, name, input.step)
     const told: ModelMessage[] = [
-      ...(await outcomesOf(deps, name, outcomes)),
+      ...(await outcomesOf(deps, transcript, outcomes)),
       ...(prompt === undefined ? [] : [{ role: 'user' as const, content: prompt }]),
     ]
     const messages = [...(await readTranscript(deps, transcript, compacted)), ...told]
@@ -109,6 +110,9 @@ function answerOf(
 ): ModelAnswer {
   const { inputTokens = 0, outputTokens = 0 } = usage
   const valid = toolCalls.filter((call) => !call.invalid)
+  const ids = new Set(toolCalls.map(({ toolCallId }) => toolCallId))
+  if (ids.size < toolCalls.length || [...ids].some((id) => id.length > MAX_ID))
+    throw failure('ModelFailed', 'the model gave its calls of tools no ids to tell them by')
   return {
     transcript,
     finish: FINISH[finishReason] ?? 'other',
@@ -117,6 +121,7 @@ function answerOf(
       return {
         id,
         tool,
+        remote: !isToolName(tool),
         summary: callSummary(tool, input, (whole) => deps.secrets.redact(whole)),
         hash: callHash(tool, input),
         mustBeAllowed: approve.some(

@@ -43,7 +43,7 @@ export const toolActivities = (deps: ActivityDeps) => ({
     const { transcript, call } = input
     const done = await use(deps, input, await inputOf(deps, transcript, call))
     const text = deps.secrets.redact(textOf(done))
-    await writeOutcome(deps, transcript.name, call.id, text)
+    await writeOutcome(deps, transcript, call.id, text)
     const ok = done.exitCode === 0
     const unchanged = await isSaved(deps, input)
     return {
@@ -64,7 +64,7 @@ export const toolActivities = (deps: ActivityDeps) => ({
   ): Promise<Omit<ToolOutcome, 'unchanged'>> {
     const { transcript, call } = input
     const { ok, text } = await callRemotely(deps, input)
-    await writeOutcome(deps, transcript.name, call.id, deps.secrets.redact(cut(text)))
+    await writeOutcome(deps, transcript, call.id, deps.secrets.redact(cut(text)))
     return { ok, summary: call.summary }
   },
 
@@ -74,7 +74,7 @@ export const toolActivities = (deps: ActivityDeps) => ({
     call,
     why,
   }: Pick<UseToolInput, 'transcript' | 'call'> & { why: string }): Promise<void> {
-    await writeOutcome(deps, transcript.name, call.id, why)
+    await writeOutcome(deps, transcript, call.id, why)
   },
 })
 
@@ -148,7 +148,7 @@ async function callRemotely(
   const args = await inputOf(deps, transcript, call)
   return whileBeating(() =>
     withServer(tool.server, deps.secrets, async (client) => {
-      if (!(await noteBegun(deps, transcript.name, call.id)))
+      if (!(await noteBegun(deps, transcript, call.id)))
         return {
           ok: false,
           text: 'Whether this call was done is not known: who made it died. It was not made again.',

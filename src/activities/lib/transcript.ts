@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import type { ModelMessage, ToolContent } from 'ai'
+import type { Transcript } from '../../contract/llm.ts'
 import type { ModelSetting } from '../job/models.ts'
 import type { RemoteTool } from './mcp.ts'
 import { transcriptFolder } from './places.ts'
@@ -28,8 +30,14 @@ const LEFT_OUT = '(left out to save room; call the tool again if it is needed)'
 const partKey = (deps: ActivityDeps, name: string, part: number): string =>
   `${transcriptFolder(deps, name)}${String(part).padStart(5, '0')}.json`
 
-const outcomeKey = (deps: ActivityDeps, name: string, call: string): string =>
-  `${transcriptFolder(deps, name)}outcomes/${encodeURIComponent(call)}.json`
+/** Some endpoints number the calls of each answer anew, so the part is in the name. */
+const callKey = (
+  deps: ActivityDeps,
+  { name, parts }: Transcript,
+  what: 'outcomes' | 'begun',
+  call: string,
+): string =>
+  `${transcriptFolder(deps, name)}${what}/${parts}-${createHash('sha256').update(call).digest('hex').slice(0, 32)}.json`
 
 export const readPart = <Answer>(
   deps: ActivityDeps,
@@ -58,14 +66,18 @@ export async function writePart<Answer>(
 }
 
 /** What a tool gave, for the model to read. */
-export const writeOutcome = (deps: ActivityDeps, name: string, call: string, output: string): Promise<void> =>
-  writeJson(deps, outcomeKey(deps, name, call), output)
+export const writeOutcome = (
+  deps: ActivityDeps,
+  transcript: Transcript,
+  call: string,
+  output: string,
+): Promise<void> => writeJson(deps, callKey(deps, transcript, 'outcomes', call), output)
 
 /** Notes that a call of a remote tool is about to be made. @returns false where it was noted before */
-export async function noteBegun(deps: ActivityDeps, name: string, call: string): Promise<boolean> {
-  const folder = `${transcriptFolder(deps, name)}begun/`
-  const key = `${folder}${encodeURIComponent(call)}.json`
-  if ((await deps.blobs.keys(folder)).includes(key)) return false
+export async function noteBegun(deps: ActivityDeps, transcript: Transcript, call: string): Promise<boolean> {
+  const key = callKey(deps, transcript, 'begun', call)
+  const begun = await deps.blobs.keys(`${transcriptFolder(deps, transcript.name)}begun/`)
+  if (begun.includes(key)) return false
   await writeJson(deps, key, true)
   return true
 }
@@ -73,13 +85,13 @@ export async function noteBegun(deps: ActivityDeps, name: string, call: string):
 /** Those of these calls, as the message that answers them. */
 export async function outcomesOf(
   deps: ActivityDeps,
-  name: string,
+  transcript: Transcript,
   calls: { id: string; tool: string }[],
 ): Promise<ModelMessage[]> {
   if (calls.length === 0) return []
   const content: ToolContent = []
   for (const { id, tool } of calls) {
-    const value = await readJson<string>(deps, outcomeKey(deps, name, id))
+    const value = await readJson<string>(deps, callKey(deps, transcript, 'outcomes', id))
     content.push({ type: 'tool-result', toolCallId: id, toolName: tool, output: { type: 'text', value } })
   }
   return [{ role: 'tool', content }]

@@ -1,9 +1,8 @@
-import type { StepReport } from '../../contract/job.ts'
+import { type StepReport, stepName } from '../../contract/job.ts'
 import type { CommandStep } from '../../contract/spec.ts'
 import type { Journal } from './journal.ts'
 import { printOf } from './prompt.ts'
 import { commandFailure, inJournal, runCommand } from './steps.ts'
-import { stepName } from '../../contract/job.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A check that didn't pass. */

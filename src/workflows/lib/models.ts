@@ -113,7 +113,7 @@ export class Models {
       await perform('refuseTool', `refused: ${summary}`, { transcript, call, why: refused })
       return
     }
-    if (call.tool.includes('__')) {
+    if (call.remote) {
       const { ok } = await perform(
         'useRemoteTool',
         summary,
