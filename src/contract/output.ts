@@ -22,5 +22,9 @@ export interface OutputChunk {
 export const outputText = ({ head, tail, bytes }: BoundedOutput): string =>
   tail ? `${head}\n… (${bytes} bytes in all) …\n${tail}` : head
 
+/** A text of at most about `max` characters: of a longer one a third from its beginning, and the rest from its end. */
+export const cutMiddle = (text: string, max: number): string =>
+  text.length > max ? `${text.slice(0, max / 3)}\n…\n${text.slice((-max * 2) / 3)}` : text
+
 /** What names the output of a job's step, of its run of the workflow. */
 export const stepOutputName = (runId: string, step: number): string => `${runId}-${step}`

@@ -117,19 +117,17 @@ function answerOf(
     transcript,
     finish: FINISH[finishReason] ?? 'other',
     text: deps.secrets.redact(text).slice(0, valid.length > 0 ? MAX_ASIDE : MAX_TEXT),
-    calls: valid.map(({ toolCallId: id, toolName: tool, input }): ToolCall => {
-      return {
-        id,
-        tool,
-        remote: !isToolName(tool),
-        summary: callSummary(tool, input, (whole) => deps.secrets.redact(whole)),
-        hash: callHash(tool, input),
-        mustBeAllowed: approve.some(
-          (rule) =>
-            rule.tool === tool && matches(Object.values(input as object).join('\n'), rule.matching ?? ''),
-        ),
-      }
-    }),
+    calls: valid.map(({ toolCallId: id, toolName: tool, input }): ToolCall => ({
+      id,
+      tool,
+      remote: !isToolName(tool),
+      summary: callSummary(tool, input, (whole) => deps.secrets.redact(whole)),
+      hash: callHash(tool, input),
+      mustBeAllowed: approve.some(
+        (rule) =>
+          rule.tool === tool && matches(Object.values(input as object).join('\n'), rule.matching ?? ''),
+      ),
+    })),
     invalid: toolCalls.length - valid.length,
     usage: { inputTokens, outputTokens },
   }

@@ -3,7 +3,7 @@ import type { ModelMessage } from 'ai'
 import type { ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
 import type { ToolName } from '../../contract/llm-step.ts'
 import type { CommandResult } from '../../contract/job.ts'
-import { outputText } from '../../contract/output.ts'
+import { cutMiddle, outputText } from '../../contract/output.ts'
 import { failure } from '../../contract/failure.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { runDurably } from '../lib/durable-command.ts'
@@ -64,7 +64,7 @@ export const toolActivities = (deps: ActivityDeps) => ({
   ): Promise<Omit<ToolOutcome, 'unchanged'>> {
     const { transcript, call } = input
     const { ok, text } = await callRemotely(deps, input)
-    await writeOutcome(deps, transcript, call.id, deps.secrets.redact(cut(text)))
+    await writeOutcome(deps, transcript, call.id, deps.secrets.redact(cutMiddle(text, MAX_OUTPUT)))
     return { ok, summary: call.summary }
   },
 
@@ -186,10 +186,5 @@ const callsIn = ({ role, content }: ModelMessage) =>
 function textOf({ exitCode, timedOut, stdout, stderr }: CommandResult): string {
   const output = [outputText(stdout), outputText(stderr)].filter((part) => part.trim()).join('\n')
   const end = timedOut ? 'it ran into its timeout' : exitCode === 0 ? '' : `exit code ${exitCode}`
-  return [end, cut(output)].filter(Boolean).join('\n') || 'done, without output'
+  return [end, cutMiddle(output, MAX_OUTPUT)].filter(Boolean).join('\n') || 'done, without output'
 }
-
-const cut = (text: string): string =>
-  text.length > MAX_OUTPUT
-    ? `${text.slice(0, MAX_OUTPUT / 3)}\n…\n${text.slice((-MAX_OUTPUT * 2) / 3)}`
-    : text

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import type { ModelMessage, ToolContent } from 'ai'
+import { Semaphore } from 'async-mutex'
 import type { Transcript } from '../../contract/llm.ts'
 import type { ModelSetting } from '../job/models.ts'
 import type { RemoteTool } from './mcp.ts'
@@ -23,6 +24,8 @@ export interface TranscriptSetting {
   step: ModelSetting
   remote: RemoteTool[]
 }
+
+const PARALLEL_READS = 20
 
 /** What the model is told of the outputs that were left out. */
 const LEFT_OUT = '(left out to save room; call the tool again if it is needed)'
@@ -89,11 +92,12 @@ export async function outcomesOf(
   calls: { id: string; tool: string }[],
 ): Promise<ModelMessage[]> {
   if (calls.length === 0) return []
-  const content: ToolContent = []
-  for (const { id, tool } of calls) {
-    const value = await readJson<string>(deps, callKey(deps, transcript, 'outcomes', id))
-    content.push({ type: 'tool-result', toolCallId: id, toolName: tool, output: { type: 'text', value } })
-  }
+  const content: ToolContent = await Promise.all(
+    calls.map(async ({ id, tool }) => {
+      const value = await readJson<string>(deps, callKey(deps, transcript, 'outcomes', id))
+      return { type: 'tool-result', toolCallId: id, toolName: tool, output: { type: 'text', value } } as const
+    }),
+  )
   return [{ role: 'tool', content }]
 }
 
@@ -103,13 +107,12 @@ export async function readTranscript(
   { name, parts }: { name: string; parts: number },
   compacted: number,
 ): Promise<ModelMessage[]> {
-  const messages: ModelMessage[] = []
-  for (let part = 0; part < parts; part++) {
-    const { told, said } = await readPart(deps, name, part)
-    const all = [...told, ...said]
-    messages.push(...(part < compacted ? all.map(withoutOutputs) : all))
-  }
-  return messages
+  const turns = new Semaphore(PARALLEL_READS)
+  const read = (_: unknown, part: number) => turns.runExclusive(() => readPart(deps, name, part))
+  const all = await Promise.all(Array.from({ length: parts }, read))
+  return all.flatMap(({ told, said }, part) =>
+    part < compacted ? [...told, ...said].map(withoutOutputs) : [...told, ...said],
+  )
 }
 
 export function withoutOutputs(message: ModelMessage): ModelMessage {

@@ -1,10 +1,11 @@
 import { workflowInfo } from '@temporalio/workflow'
 import type { CallModelInput } from '../../activities/job/models.ts'
+import type { SandboxTarget } from '../../activities/lib/target.ts'
 import type { ModelAnswer, ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
 import type { LlmStep } from '../../contract/llm-step.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
-import { jobFailure } from './failures.ts'
+import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
 import { type Ledger, priced } from './ledger.ts'
 import { type LoopState, NEW_LOOP, take } from './llm-turn.ts'
@@ -63,10 +64,7 @@ export class Models {
     try {
       ended(0, await this.#loop(spec, step, ask, number))
     } catch (error) {
-      ended(
-        1,
-        error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : '',
-      )
+      ended(1, toReport(error).message)
       throw error
     }
   }
@@ -125,7 +123,7 @@ export class Models {
     }
     const key = this.#workspace.nextKey()
     const reads = READING.includes(call.tool)
-    const use = (target: Parameters<Parameters<Workspace['read']>[0]>[0]): Promise<ToolOutcome> =>
+    const use = (target: SandboxTarget): Promise<ToolOutcome> =>
       perform(
         'useTool',
         summary,

@@ -1,5 +1,5 @@
-import type { StepReport } from '../../contract/job.ts'
-import { stepName } from '../../contract/job.ts'
+import { type StepReport, stepName } from '../../contract/job.ts'
+import { cutMiddle } from '../../contract/output.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 
 /** What an agent is asked in a turn of a job. */
@@ -73,9 +73,7 @@ export function usefulPart(output: string): string {
     .filter((line, at) => line !== null || kept[at - 1] !== null)
     .map((line) => line ?? '…')
     .join('\n')
-  return text.length > MAX_OUTPUT
-    ? `${text.slice(0, MAX_OUTPUT / 3)}\n…\n${text.slice(-(MAX_OUTPUT * 2) / 3)}`
-    : text
+  return cutMiddle(text, MAX_OUTPUT)
 }
 
 /** Two red checks with the same print fail for the same reason: times, addresses and the like left out. */
