@@ -56,6 +56,8 @@ const workerConfig = z.strictObject({
     .strictObject({
       /** HOLDFAST_SECRETS_DIR: a folder with a file for each secret; the environment is asked first */
       folder: z.string().min(1).optional(),
+      /** HOLDFAST_SECRETS_BY_EGRESS: whether git tokens of jobs stay outside of sandboxes: auto (where possible), always, never */
+      byEgress: z.enum(['auto', 'always', 'never']).default('auto'),
       /** Where secrets may be used; everywhere if left out. Only in the file. */
       allow: z
         .array(
@@ -133,6 +135,7 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_MODELS: ['models'],
   HOLDFAST_OWNER: ['owner'],
   HOLDFAST_SECRETS_DIR: ['secrets', 'folder'],
+  HOLDFAST_SECRETS_BY_EGRESS: ['secrets', 'byEgress'],
   HOLDFAST_BLOB_STORE: ['blobStore'],
   HOLDFAST_CLAIM_CHECK_BYTES: ['claimCheckBytes'],
   HOLDFAST_ENCRYPTION_KEYS: ['encryptionKeys'],

@@ -154,6 +154,7 @@ async function createWorker(
     activities: createActivities({
       e2b: createE2B(config.e2b),
       secrets,
+      byEgress: config.secrets.byEgress,
       blobs,
       models: config.models ? await loadModels(config.models) : undefined,
       tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },

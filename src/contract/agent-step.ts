@@ -33,6 +33,10 @@ export const agentStep = z
             .min(1)
             .optional()
             .describe('In place of it, to go on with the conversation $HOLDFAST_CONVERSATION'),
+          keyHeader: oneLine(100)
+            .regex(/^[A-Za-z0-9-]+$/, 'is not the name of a header, such as Authorization or x-api-key')
+            .optional()
+            .describe('In which it sends its key, which can then stay outside of the sandbox'),
         }),
       ])
       .describe('A coding agent that the template has, by name or by command line'),

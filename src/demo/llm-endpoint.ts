@@ -9,6 +9,8 @@ export interface LlmEndpoint {
   port: number
   /** What was asked, in order; requests that were refused are left out. */
   asked: ChatCompletionRequest[]
+  /** Of each request; the values of those that usually bear a key are left out. */
+  headers(): Record<string, string>[]
   stop(): Promise<void>
 }
 
@@ -21,5 +23,11 @@ export async function startLlmEndpoint(
   const asked: ChatCompletionRequest[] = []
   mock.on({ predicate: () => true }, (request) => answer(request, asked.push(request) - 1))
   await mock.start()
-  return { baseUrl: `${mock.url}/v1`, port: mock.port, asked, stop: () => mock.stop() }
+  return {
+    baseUrl: `http://localhost:${mock.port}/v1`,
+    port: mock.port,
+    asked,
+    headers: () => mock.getRequests().map(({ headers }) => headers),
+    stop: () => mock.stop(),
+  }
 }

@@ -46,7 +46,9 @@ export async function startSandboxes(options: SandboxesOptions): Promise<Sandbox
 
 async function startLocalServer(options: SandboxesOptions): Promise<Sandboxes> {
   const { env, state, allowHostPorts, onProgress, signal } = options
-  const allowed = allowHostPorts.flatMap((port) => ['--allow-host-loopback', `127.0.0.1:${port}`])
+  const allowed = allowHostPorts
+    .flatMap((port) => [`localhost:${port}`, `127.0.0.1:${port}`])
+    .flatMap((at) => ['--allow-host-loopback', at])
   const server = await keepRunning({
     name: 'the local sandbox server',
     onProgress,

@@ -185,8 +185,9 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     if (!spec.push || !spec.commit) return null
     journal.enter('push')
     const { branch, repo } = spec
+    const { egress, baseCommit } = workspace
     const [{ onConflict }, { author }] = [spec.push, spec.commit]
-    const pushed = { repo, branch, commit, baseCommit: workspace.baseCommit, trailer, onConflict, author }
+    const pushed = { repo, egress, branch, commit, baseCommit, trailer, onConflict, author }
     const { remoteHead } = await workspace.read((target) =>
       perform('pushBranch', `push ${branch}`, { ...target, ...pushed }),
     )

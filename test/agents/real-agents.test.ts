@@ -27,7 +27,7 @@ beforeAll(async () => {
     return next
   })
   holdfast = await startHoldfast({
-    sandboxArgs: ['--allow-host-loopback', `127.0.0.1:${endpoint.port}`],
+    sandboxArgs: ['--allow-host-loopback', `localhost:${endpoint.port}`],
   })
   const { connection } = holdfast.sandboxes
   await Template.build(Template().fromBaseImage().npmInstall(PACKAGES, { g: true }), TEMPLATE, {

@@ -49,7 +49,10 @@ export async function startWorld(onProgress: (line: string) => void): Promise<Wo
     testGitHost(),
     startEffectCounter(),
   ])
-  const allowed = [git.port, counter.port].flatMap((port) => ['--allow-host-loopback', `127.0.0.1:${port}`])
+  const allowed = [`localhost:${git.port}`, `127.0.0.1:${counter.port}`].flatMap((at) => [
+    '--allow-host-loopback',
+    at,
+  ])
   const sandboxes = await startSandboxServer({ args: ['--faults', ...allowed] })
   const startTemporal = (ports?: { port: number; uiPort: number }): Promise<DevServer> =>
     startDevServer({

@@ -11,7 +11,9 @@ let server: SandboxServer
 beforeAll(async () => {
   git = await testGitHost()
   await git.demo('demo')
-  server = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+  server = await startSandboxServer({
+    args: ['localhost', '127.0.0.1'].flatMap((name) => ['--allow-host-loopback', `${name}:${git.port}`]),
+  })
 })
 afterAll(async () => {
   await server.stop()

@@ -16,7 +16,7 @@ let endpoint: LlmEndpoint
 beforeAll(async () => {
   endpoint = await startLlmEndpoint((request, n) => answer(request, n))
   holdfast = await startHoldfast({
-    sandboxArgs: ['--faults', '--allow-host-loopback', `127.0.0.1:${endpoint.port}`],
+    sandboxArgs: ['--faults', '--allow-host-loopback', `localhost:${endpoint.port}`],
   })
   worlds.push(holdfast, endpoint)
   await startWorker()

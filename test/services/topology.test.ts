@@ -22,7 +22,7 @@ const undo: (() => Promise<unknown>)[] = []
 beforeAll(async () => {
   git = await testGitHost()
   undo.push(() => git.cleanUp())
-  sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+  sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `localhost:${git.port}`] })
   undo.push(() => sandboxes.stop())
   topology = await startTopology({ git_token: git.token, e2b_api_key: sandboxes.apiKey }, undo)
   const { apiUrl, sandboxUrl } = sandboxes

@@ -70,7 +70,10 @@ export async function startHoldfast(
 ): Promise<Holdfast> {
   const host = await testGitHost()
   const sandboxes = await startSandboxServer({
-    args: ['--allow-host-loopback', `127.0.0.1:${host.port}`, ...(options.sandboxArgs ?? [])],
+    args: [
+      ...['localhost', '127.0.0.1'].flatMap((name) => ['--allow-host-loopback', `${name}:${host.port}`]),
+      ...(options.sandboxArgs ?? []),
+    ],
   })
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`

@@ -5,7 +5,9 @@ import { describeProblems, parse } from '../../contract/parse.ts'
 import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../../contract/spec.ts'
 import { modelOf } from '../lib/models.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
+import { mayReachSandbox } from '../lib/egress-headers.ts'
 import { failure } from '../../contract/failure.ts'
+import { keyOf } from './agents.ts'
 
 export interface Admission {
   /** The spec, where parsing changed it: left out otherwise, to keep it from standing in the history twice. */
@@ -32,10 +34,13 @@ export const admissionActivities = (deps: ActivityDeps) => ({
         'SecretMissing',
         `the secret ${auth.secret} holds a line break or NUL, which git credentials can not`,
       )
+    const egress = parsed.value.sandbox
+    if (auth) mayReachSandbox(deps, { url: parsed.value.repo.url, egress, headers: {} })
     for (const step of parsed.value.steps)
-      if ('agent' in step && step.key)
-        deps.secrets.resolve(step.key.secret, step.baseUrl ?? agentCli(step.agent).host)
-      else if ('llm' in step) {
+      if ('agent' in step) {
+        const key = keyOf(deps, step, agentCli(step.agent))
+        if (key) mayReachSandbox(deps, { ...key, egress })
+      } else if ('llm' in step) {
         await modelOf(step.llm, deps)
         for (const { url, key } of step.mcp) if (key) deps.secrets.resolve(key.secret, url)
       }

@@ -1,5 +1,5 @@
 import type { AgentStep } from '../../contract/agent-step.ts'
-import { type AgentCli, quote } from '../../contract/agents/agent.ts'
+import { type AgentCli, keyHeaders, quote } from '../../contract/agents/agent.ts'
 import { agentCli } from '../../contract/agents/index.ts'
 import { AgentReader, type AgentReport } from '../../contract/agents/report.ts'
 import type { FailureType } from '../../contract/failures.ts'
@@ -8,6 +8,7 @@ import { outputText } from '../../contract/output.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { beforeBegin, connectFirst, currentCommandId, runDurably } from '../lib/durable-command.ts'
 import { mapped } from '../lib/e2b.ts'
+import { type Credential, type SandboxEgress, withCredential } from '../lib/egress-headers.ts'
 import type { Stopped } from '../lib/follower.ts'
 import { commandFolder, RUNNER_HOME } from '../lib/runner.ts'
 import type { SandboxTarget } from '../lib/target.ts'
@@ -21,6 +22,7 @@ export interface RunAgentInput extends SandboxTarget {
   prompt: string
   /** To go on with. */
   conversation: string | null
+  egress?: SandboxEgress | undefined
 }
 
 export interface AgentTurnResult {
@@ -35,51 +37,71 @@ export interface AgentTurnResult {
 /** What is read of an event stream; of a longer one its end is left out. */
 const MAX_STREAM = 32 * 1024 * 1024
 const NOT_INSTALLED = 127
+/** In place of a key that is set on requests outside of the sandbox. */
+const KEPT_OUTSIDE = 'kept-outside-of-the-sandbox'
 
 export const agentActivities = (deps: ActivityDeps) => ({
   /**
    * One turn of a coding agent in the repository, as a durable command. A second attempt attaches to it, or finds how it
-   * ended; it is never started twice. How it ended is data. The key is in the environment of this one command.
+   * ended; it is never started twice. How it ended is data. The key stays
+   * outside of the sandbox, or is in the environment of this one command.
    *
    * @throws `OutcomeUnknown`, `SecretMissing`, `SecretForbidden`, and what the sandbox may
    */
   async runAgent(input: RunAgentInput): Promise<AgentTurnResult> {
-    const { step, prompt, conversation, key, output, ...target } = input
+    const { step, prompt, conversation, key, output, egress, ...target } = input
     const cli = agentCli(step.agent)
     const { line, envs } = cli.command({ conversation, model: step.model, baseUrl: step.baseUrl })
     const live = new AgentReader(cli)
     const file = await putPrompt(deps, target, { key, prompt })
-    const result = await runDurably(
-      deps,
-      {
-        ...target,
-        key,
-        output,
-        script: script(cli, line),
-        cwd: REPOSITORY,
-        envs: {
-          ...envs,
-          ...step.envs,
-          HOLDFAST_PROMPT: file,
-          ...(step.key && {
-            [cli.keyVariable]: deps.secrets.resolve(step.key.secret, step.baseUrl ?? cli.host),
-          }),
+    const run = (apiKey?: string): ReturnType<typeof runDurably> =>
+      runDurably(
+        deps,
+        {
+          ...target,
+          key,
+          output,
+          script: script(cli, line),
+          cwd: REPOSITORY,
+          envs: {
+            ...envs,
+            ...step.envs,
+            HOLDFAST_PROMPT: file,
+            ...(apiKey !== undefined && { [cli.keyVariable]: apiKey }),
+          },
+          timeoutMs: step.timeout,
         },
-        timeoutMs: step.timeout,
-      },
-      {
-        idleMs: step.idleTimeout,
-        see: (text) => {
-          live.push(text)
-          return live.report.toolCalls > (step.maxToolCalls ?? Infinity)
+        {
+          idleMs: step.idleTimeout,
+          see: (text) => {
+            live.push(text)
+            return live.report.toolCalls > (step.maxToolCalls ?? Infinity)
+          },
         },
-      },
-    )
+      )
+    const credential = keyOf(deps, step, cli)
+    const result = await (credential
+      ? withCredential(deps, target, { ...credential, egress }, (outside) =>
+          run(outside ? KEPT_OUTSIDE : credential.value),
+        )
+      : run())
     const { exitCode, startedAt, finishedAt } = result
     const report = await readStream(deps, cli, target, result)
     return { exitCode, startedAt, finishedAt, report, problem: problemOf(cli, step, result, report) }
   },
 })
+
+/** The agent's key, for its endpoint. */
+export function keyOf(
+  { secrets }: Pick<ActivityDeps, 'secrets'>,
+  { key, baseUrl }: Pick<AgentStep, 'key' | 'baseUrl'>,
+  { host, keyHeader }: AgentCli,
+): (Credential & { value: string }) | undefined {
+  if (!key) return undefined
+  const url = baseUrl ?? host
+  const value = secrets.resolve(key.secret, url)
+  return { url, value, headers: keyHeader ? keyHeaders(keyHeader, value) : undefined }
+}
 
 /**
  * Puts the prompt beside the repository, whatever its length: Linux takes no variable, and no word of a command, of more than

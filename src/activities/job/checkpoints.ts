@@ -5,6 +5,7 @@ import { runFolder } from '../lib/places.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { mapped } from '../lib/e2b.ts'
 import { failure } from '../../contract/failure.ts'
+import type { SandboxEgress } from '../lib/egress-headers.ts'
 import { runGit } from '../lib/git-command.ts'
 import { FINGERPRINT, RESTORE, SAVE } from '../lib/git-scripts.ts'
 import { whileBeating } from '../lib/heartbeat.ts'
@@ -39,6 +40,7 @@ export interface SaveInput extends SandboxTarget {
 
 export interface RestoreInput extends SandboxTarget {
   repo: AgentJobSpec['repo']
+  egress?: SandboxEgress | undefined
   baseCommit: string
   checkpoint: Checkpoint
 }
@@ -101,7 +103,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
    * `cloneRepository` throws
    */
   async restoreCheckpoint(input: RestoreInput): Promise<void> {
-    const { checkpoint, repo, baseCommit } = input
+    const { checkpoint, repo, egress, baseCommit } = input
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const files = checkpoint.bundles.map((_, index) => `${RUNNER_HOME}/restore-${index}.bundle`)
     await whileBeating(async () => {
@@ -114,7 +116,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     })
     const result = await runGit(deps, input, {
       cwd: '/home/user',
-      remote: repo,
+      remote: { ...repo, egress },
       timeoutMs: 60 * 60_000,
       accept: [4],
       envs: {

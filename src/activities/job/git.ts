@@ -4,12 +4,14 @@ import { mapped } from '../lib/e2b.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { failure } from '../../contract/failure.ts'
 import { RUNNER_HOME } from '../lib/runner.ts'
+import type { SandboxEgress } from '../lib/egress-headers.ts'
 import { runGit } from '../lib/git-command.ts'
 import { OURS, PUSH, TREE, WRITE_SENTINEL } from '../lib/git-scripts.ts'
 import type { SandboxTarget } from '../lib/target.ts'
 
 export interface CloneInput extends SandboxTarget {
   repo: AgentJobSpec['repo']
+  egress?: SandboxEgress | undefined
   branch: string
   /** Whether the branch may be on the remote already. */
   mayExist: boolean
@@ -26,6 +28,7 @@ export interface CommitInput extends SandboxTarget {
 
 export interface PushInput extends SandboxTarget {
   repo: AgentJobSpec['repo']
+  egress?: SandboxEgress | undefined
   branch: string
   commit: string
   baseCommit: string
@@ -48,7 +51,7 @@ export const gitActivities = (deps: ActivityDeps) => ({
     const { url, base, depth } = input.repo
     const result = await runGit(deps, input, {
       cwd: '/home/user',
-      remote: input.repo,
+      remote: { ...input.repo, egress: input.egress },
       timeoutMs: 60 * 60_000,
       accept: [3],
       envs: {
@@ -137,7 +140,7 @@ git rev-parse HEAD`,
   async pushBranch(input: PushInput): Promise<{ remoteHead: string }> {
     const { name, email } = input.author
     const result = await runGit(deps, input, {
-      remote: input.repo,
+      remote: { ...input.repo, egress: input.egress },
       timeoutMs: 60 * 60_000,
       accept: [3],
       envs: {

@@ -3,6 +3,7 @@ import type { OwnerStatus } from '../../contract/sandboxes.ts'
 import type { UseSessionInput } from '../sessions.ts'
 import type { BlobStore } from '../../blobs/store.ts'
 import type { E2B } from './e2b.ts'
+import type { ByEgress } from './egress-headers.ts'
 import type { ModelProviders } from './models.ts'
 import type { SecretStore } from './secrets.ts'
 
@@ -10,6 +11,8 @@ import type { SecretStore } from './secrets.ts'
 export interface ActivityDeps {
   e2b: E2B
   secrets: SecretStore
+  /** Whether credentials stay outside of sandboxes. */
+  byEgress: ByEgress
   blobs: BlobStore
   /** Models that the worker knows by itself. */
   models: ModelProviders | undefined

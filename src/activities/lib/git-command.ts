@@ -2,12 +2,16 @@ import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { REPOSITORY, type ActivityDeps } from './deps.ts'
 import { runDurably } from './durable-command.ts'
+import { type SandboxEgress, withCredential } from './egress-headers.ts'
 import { failure } from '../../contract/failure.ts'
 import type { SandboxTarget } from './target.ts'
 import { gitFailureType, gitMessage } from './git-failures.ts'
 
 /** A remote, and who asks there. */
-export type Remote = Pick<AgentJobSpec['repo'], 'url' | 'auth'>
+export interface Remote extends Pick<AgentJobSpec['repo'], 'url' | 'auth'> {
+  /** The sandbox's rules, where nobody else changes them: then the token can stay outside. */
+  egress?: SandboxEgress | undefined
+}
 
 interface GitScript {
   /** Shell text; `set -e` is on. */
@@ -42,33 +46,54 @@ export async function runGit(
   { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key, scope }: GitTarget,
   git: GitScript,
 ): Promise<CommandResult> {
-  const result = await runDurably(deps, {
-    sandboxId,
-    sandboxNumber,
-    sandboxTimeoutMs,
-    sentinels,
-    key,
-    scope,
-    user: git.user,
-    script: `set -e\n${git.script}`,
-    cwd: git.cwd ?? REPOSITORY,
-    envs: { ...gitEnvironment(deps, git), ...git.envs },
-    timeoutMs: git.timeoutMs ?? 10 * 60_000,
-    repeatable: git.repeatable ?? true,
-  })
+  const command = (login?: Login): Promise<CommandResult> =>
+    runDurably(deps, {
+      sandboxId,
+      sandboxNumber,
+      sandboxTimeoutMs,
+      sentinels,
+      key,
+      scope,
+      user: git.user,
+      script: `set -e\n${git.script}`,
+      cwd: git.cwd ?? REPOSITORY,
+      envs: { ...gitEnvironment(git, login), ...git.envs },
+      timeoutMs: git.timeoutMs ?? 10 * 60_000,
+      repeatable: git.repeatable ?? true,
+    })
+  const { url, auth, egress } = git.remote ?? {}
+  const login = url && auth && { username: auth.username, password: deps.secrets.resolve(auth.secret, url) }
+  const result = await (login
+    ? withCredential(
+        deps,
+        { sandboxId, sandboxTimeoutMs },
+        { url, egress, headers: { Authorization: basic(login) } },
+        (outside) => command(outside ? undefined : login),
+      )
+    : command())
   if (result.exitCode === 0 || git.accept?.includes(result.exitCode)) return result
   const output = `${result.stderr.head}${result.stderr.tail}`
   if (result.timedOut) throw failure('GitHostUnreachable', 'git ran into its time limit', { output })
   throw failure(gitFailureType(output), gitMessage(output), { output })
 }
 
+interface Login {
+  username: string
+  password: string
+}
+
+/** As git sends it; see `withCredential`. */
+const basic = ({ username, password }: Login): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+
 /**
  * Settings by environment, so that nothing is written to a disk. The credential helper answers for the repository's own
- * URL only, so that a redirect or a submodule can't draw the token elsewhere; hooks of the repository don't run where the token is.
+ * URL only, so that a redirect or a submodule can't draw the token elsewhere; hooks of the repository don't run where the
+ * token works.
  */
 function gitEnvironment(
-  deps: ActivityDeps,
   { remote, hooks }: Pick<GitScript, 'remote' | 'hooks'>,
+  login: Login | undefined,
 ): Record<string, string> {
   const settings: [string, string][] = [
     ['advice.detachedHead', 'false'],
@@ -77,10 +102,10 @@ function gitEnvironment(
     ...(remote?.auth ? ([['credential.helper', '']] satisfies [string, string][]) : []),
   ]
   const environment: Record<string, string> = { GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' }
-  if (remote?.auth) {
+  if (remote && login) {
     settings.push([`credential.${new URL(remote.url).origin}.helper`, HELPER])
-    environment.HOLDFAST_GIT_USERNAME = remote.auth.username
-    environment.HOLDFAST_GIT_PASSWORD = deps.secrets.resolve(remote.auth.secret, remote.url)
+    environment.HOLDFAST_GIT_USERNAME = login.username
+    environment.HOLDFAST_GIT_PASSWORD = login.password
   }
   environment.GIT_CONFIG_COUNT = String(settings.length)
   for (const [index, [key, value]] of settings.entries()) {

@@ -27,6 +27,8 @@ export interface AgentCli {
   /** The variable in which it looks for its key, and whose host gets it where no endpoint is named. */
   keyVariable: string
   host: string
+  /** The header in which it sends its key, so that the key can be set outside of the sandbox. */
+  keyHeader: string | undefined
   /** The command line, and variables for it. Reads the prompt from its standard input, or from the file `$HOLDFAST_PROMPT`. */
   command(turn: AgentTurn): { line: string; envs: Record<string, string> }
   /** Whether what it says of its use is of the whole conversation, and not of the turn. */
@@ -34,6 +36,11 @@ export interface AgentCli {
   /** What a line of its standard output tells; nothing of one that isn't understood. */
   read(line: string): AgentEvent[]
 }
+
+/** A key as requests bear it. */
+export const keyHeaders = (name: string, key: string): Record<string, string> => ({
+  [name]: name.toLowerCase() === 'authorization' ? `Bearer ${key}` : key,
+})
 
 /** As one word of a POSIX shell. */
 export const quote = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`

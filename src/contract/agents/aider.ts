@@ -8,6 +8,7 @@ export const aider: AgentCli = {
   install: 'pip install aider-chat',
   keyVariable: 'OPENAI_API_KEY',
   host: 'https://api.openai.com',
+  keyHeader: 'Authorization',
   command: ({ conversation, model, baseUrl }) => ({
     line: `aider --message-file "$HOLDFAST_PROMPT" ${words(
       '--yes-always',

@@ -5,6 +5,7 @@ export const claude: AgentCli = {
   install: 'npm install -g @anthropic-ai/claude-code',
   keyVariable: 'ANTHROPIC_API_KEY',
   host: 'https://api.anthropic.com',
+  keyHeader: 'x-api-key',
   command: ({ conversation, model, baseUrl }) => ({
     line: words(
       'claude',

@@ -5,6 +5,7 @@ export const codex: AgentCli = {
   install: 'npm install -g @openai/codex',
   keyVariable: 'OPENAI_API_KEY',
   host: 'https://api.openai.com',
+  keyHeader: 'Authorization',
   countsConversation: true,
   command({ conversation, model, baseUrl }) {
     // The sandbox is the border; codex's own would be one within it.

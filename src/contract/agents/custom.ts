@@ -5,16 +5,19 @@ export interface CustomAgent {
   run: string
   /** In place of `run` where there is a conversation to go on with, whose id is in `$HOLDFAST_CONVERSATION`. */
   resume?: string | undefined
+  /** In which it sends its key. */
+  keyHeader?: string | undefined
 }
 
 const EVENTS = new Set(['conversation', 'message', 'toolCall', 'usage', 'error'])
 
 /** What it prints is its answer; lines of JSON may tell more, in the words of `AgentEvent`. */
-export const custom = ({ run, resume }: CustomAgent): AgentCli => ({
+export const custom = ({ run, resume, keyHeader }: CustomAgent): AgentCli => ({
   program: '',
   install: '',
   keyVariable: 'HOLDFAST_AGENT_KEY',
   host: '',
+  keyHeader,
   command: ({ conversation, model, baseUrl }) => ({
     line: conversation !== null && resume ? resume : run,
     envs: {

@@ -6,6 +6,7 @@ export const miniSweAgent: AgentCli = {
   install: 'pip install mini-swe-agent',
   keyVariable: 'OPENAI_API_KEY',
   host: 'https://api.openai.com',
+  keyHeader: 'Authorization',
   command: ({ model, baseUrl }) => ({
     line: `mini --yolo --exit-immediately --task "$(cat "$HOLDFAST_PROMPT")" ${words(...(model ? ['--model', baseUrl ? `openai/${model}` : model] : []))}`,
     envs: { MSWEA_CONFIGURED: 'true', ...(baseUrl && { OPENAI_API_BASE: baseUrl }) },

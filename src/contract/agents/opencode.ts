@@ -8,6 +8,7 @@ export const opencode: AgentCli = {
   install: 'npm install -g opencode-ai',
   keyVariable: 'OPENAI_API_KEY',
   host: 'https://api.openai.com',
+  keyHeader: 'Authorization',
   command({ conversation, model, baseUrl }) {
     const name = baseUrl && model ? `${PROVIDER}/${model}` : model
     return {

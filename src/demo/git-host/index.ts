@@ -15,7 +15,7 @@ export interface GitHostOptions extends Tokens {
 }
 
 export interface GitHost {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://localhost:PORT` */
   url: string
   port: number
   /** Clone URL of a repository, without credentials. */
@@ -40,7 +40,8 @@ export async function startGitHost(options: GitHostOptions): Promise<GitHost> {
   server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}`
+  // By name: rules for outbound requests are for hosts by name, and keep the token out of the sandbox.
+  const url = `http://localhost:${port}`
   return {
     url,
     port,

@@ -58,7 +58,15 @@ export class Agents {
         return perform(
           'runAgent',
           `agent: ${name}`,
-          { ...target, key, output, step: how, prompt: promptFor(ask, spec, before !== null), conversation },
+          {
+            ...target,
+            key,
+            output,
+            step: how,
+            prompt: promptFor(ask, spec, before !== null),
+            conversation,
+            egress: this.#workspace.egress,
+          },
           // The runner ends it at its time; this is for a worker that doesn't answer any more.
           { startToCloseTimeout: step.timeout + 10 * 60_000 },
         )

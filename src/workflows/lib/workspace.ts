@@ -3,6 +3,7 @@ import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
 import type { Checkpoint } from '../../activities/job/checkpoints.ts'
+import type { SandboxEgress } from '../../activities/lib/egress-headers.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import { perform } from './activities.ts'
 import { jobFailure, toReport } from './failures.ts'
@@ -45,6 +46,12 @@ export class Workspace {
   /** Bundles in the blob store, in order. */
   get bundles(): string[] {
     return this.#checkpoint?.bundles.map(({ key }) => key) ?? []
+  }
+
+  /** The rules that its sandboxes are made with; nobody else changes them. */
+  get egress(): SandboxEgress {
+    const { allowInternetAccess, network } = this.#spec.sandbox
+    return { allowInternetAccess, network }
   }
 
   async create(spec: AgentJobSpec): Promise<void> {
@@ -137,6 +144,7 @@ export class Workspace {
     const cloned = await perform('cloneRepository', `clone ${repo.url}`, {
       ...this.#target,
       repo,
+      egress: this.egress,
       branch,
       mayExist,
       newSentinel: this.#nextSentinel,
@@ -243,6 +251,7 @@ export class Workspace {
       perform('restoreCheckpoint', summary, {
         ...this.#target,
         repo: this.#spec.repo,
+        egress: this.egress,
         baseCommit: this.baseCommit,
         checkpoint,
       })
