@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Attachment, attach } from '../support/runner.ts'
 
 let home: string
@@ -54,7 +54,15 @@ class Command {
   async orphan(): Promise<void> {
     const folder = `${home}/commands/${this.#id}`
     const [supervisor] = (await readFile(`${folder}/pid`, 'utf8')).split(' ')
-    const child = (await readFile(`${folder}/child`, 'utf8')).trim()
+    // Written once the command runs, so perhaps after its first word.
+    const child = await vi.waitFor(
+      async () => {
+        const text = await readFile(`${folder}/child`, 'utf8')
+        expect(text).toMatch(/^\d+\n/)
+        return text.trim()
+      },
+      { timeout: 10_000 },
+    )
     process.kill(Number(supervisor), 'SIGKILL')
     process.kill(-Number(child), 'SIGKILL')
   }
