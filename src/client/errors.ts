@@ -54,6 +54,11 @@ export class HoldfastError extends Error {
       const report = cause.details?.[0] as FailureReport | undefined
       return new HoldfastError(cause.type, cause.message, { cause: error, ...(report && { report }) })
     }
+    // The server's word for an update that a worker had and did not answer, for instance because the server died meanwhile.
+    if (cause instanceof ApplicationFailure && cause.type === 'UnprocessedUpdate')
+      return new HoldfastError('WorkerStopping', 'the worker that had the update did not take it up', {
+        cause: error,
+      })
     if (cause instanceof CancelledFailure)
       return new HoldfastError('JobCancelled', 'the job was cancelled', { cause: error })
     if (cause instanceof TerminatedFailure)

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, WorkflowHandle } from '@temporalio/client'
+import type { UpdateDefinition } from '@temporalio/common'
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js'
 import type { CommandHeartbeat, DiffSummary, JobEvent, JobResult, JobStatus } from '../contract/job.ts'
 import {
@@ -18,6 +19,7 @@ import { parse, describeProblems } from '../contract/parse.ts'
 import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
+import { request } from './requests.ts'
 
 /** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
 const POLL = { fastest: 150, slowest: 2_000 }
@@ -56,12 +58,12 @@ export class Job {
 
   /** Approves the work that waits for review; Temporal update `approve`. @throws `NotWaitingForReview` */
   approve(answer: { by: string; comment?: string }): Promise<void> {
-    return this.#call((handle) => handle.executeUpdate(approveUpdate, { args: [answer] }))
+    return this.#update(approveUpdate, answer)
   }
 
   /** Rejects it and so ends the job, with outcome `rejected`; Temporal update `reject`. @throws `NotWaitingForReview` */
   reject(answer: { by: string; reason?: string }): Promise<void> {
-    return this.#call((handle) => handle.executeUpdate(rejectUpdate, { args: [answer] }))
+    return this.#update(rejectUpdate, answer)
   }
 
   /**
@@ -72,7 +74,7 @@ export class Job {
     const parsed = parse(changeRequest, request)
     if (!parsed.ok)
       throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
-    await this.#call((handle) => handle.executeUpdate(requestChangesUpdate, { args: [parsed.value] }))
+    await this.#update(requestChangesUpdate, parsed.value)
   }
 
   /**
@@ -82,12 +84,12 @@ export class Job {
    * @throws `NotWaitingForTool`
    */
   allowTool(answer: { by: string; call: string }): Promise<void> {
-    return this.#call((handle) => handle.executeUpdate(allowToolUpdate, { args: [answer] }))
+    return this.#update(allowToolUpdate, answer)
   }
 
   /** Refuses it, and tells the model why; Temporal update `denyTool`. @throws `NotWaitingForTool` */
   denyTool(answer: { by: string; call: string; reason?: string }): Promise<void> {
-    return this.#call((handle) => handle.executeUpdate(denyToolUpdate, { args: [answer] }))
+    return this.#update(denyToolUpdate, answer)
   }
 
   /**
@@ -183,6 +185,12 @@ export class Job {
         wait = Math.min(wait * 1.3, POLL.slowest)
       }
     }
+  }
+
+  #update<T>(update: UpdateDefinition<void, [T]>, answer: T): Promise<void> {
+    return request((updateId) =>
+      this.#call((handle) => handle.executeUpdate(update, { args: [answer], updateId })),
+    )
   }
 
   #call<T>(call: (handle: WorkflowHandle) => Promise<T>): Promise<T> {

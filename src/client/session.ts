@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Client } from '@temporalio/client'
-import pRetry from 'p-retry'
 import { sandboxApi, type SandboxApi } from '../contract/operations/api.ts'
 import { OPERATION_INPUTS, type OperationInput } from '../contract/operations/inputs.ts'
 import type { OperationResults } from '../contract/operations/results.ts'
@@ -18,9 +17,7 @@ import {
 } from '../contract/session-messages.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
-
-/** For how long a request is sent again while Temporal can't be reached or the session begins its next run, in ms. */
-const PATIENCE_MS = 5 * 60_000
+import { request } from './requests.ts'
 
 export interface RequestOptions {
   /** Names the request: sent again under the same id, even by another process, it is done once. Made up if left out. */
@@ -178,18 +175,11 @@ export class Session implements SandboxApi {
     return this.#client.workflow.getHandle(this.id)
   }
 
-  /** S3 of the workflow makes it safe to send a request again. */
-  #request<T>(
-    { requestId = randomUUID() }: RequestOptions,
-    send: (updateId: string) => Promise<T>,
-  ): Promise<T> {
-    return pRetry(() => this.#typed(() => send(requestId)), {
-      retries: 1_000,
-      minTimeout: 50,
-      maxTimeout: 2_000,
-      maxRetryTime: PATIENCE_MS,
-      shouldRetry: ({ error }) =>
-        error instanceof HoldfastError && ['SessionTurning', 'ServerUnreachable'].includes(error.type),
+  /** Sent again while Temporal can't be reached or the session begins its next run: S3 of the workflow makes that safe. */
+  #request<T>({ requestId }: RequestOptions, send: (updateId: string) => Promise<T>): Promise<T> {
+    return request((updateId) => this.#typed(() => send(updateId)), {
+      requestId,
+      again: ['SessionTurning', 'ServerUnreachable'],
     })
   }
 

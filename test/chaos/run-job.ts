@@ -125,12 +125,16 @@ async function steer(job: Job, plan: JobPlan, signal: AbortSignal): Promise<JobE
   const seen: JobEvent[] = []
   let reviews = 0
   const acts: Promise<unknown>[] = []
-  const later = async (ms: number, act: () => Promise<void>): Promise<void> => {
-    await delay(ms)
-    // An answer whose reply was lost is refused when it is given again.
-    await persistently(act).catch((error: HoldfastError) => {
-      if (!['NotWaitingForReview', 'JobNotFound', 'InternalError'].includes(error.type)) throw error
-    })
+  const later = (ms: number, act: () => Promise<void>): void => {
+    const done = delay(ms)
+      .then(() => persistently(act))
+      // An answer whose reply was lost is refused when it is given again.
+      .catch((error: HoldfastError) => {
+        if (!['NotWaitingForReview', 'JobNotFound', 'InternalError'].includes(error.type)) throw error
+      })
+    // What fails is told at the end, and until then ends nothing else.
+    done.catch(() => undefined)
+    acts.push(done)
   }
   for (;;)
     try {
@@ -138,12 +142,12 @@ async function steer(job: Job, plan: JobPlan, signal: AbortSignal): Promise<JobE
         seen.push(event)
         if (event.type === 'reviewRequested') {
           const answer = plan.answers[reviews++]
-          if (answer) acts.push(later(answer.afterMs, () => give(job, answer.decision)))
+          if (answer) later(answer.afterMs, () => give(job, answer.decision))
         }
         if (event.type === 'waitBegan' && event.for.startsWith('wait for ')) {
           const index = Number(event.for.slice('wait for n'.length))
           const step = plan.steps[index]
-          if (step?.kind === 'waitFor') acts.push(later(step.notifyAfterMs, () => job.notify(`n${index}`)))
+          if (step?.kind === 'waitFor') later(step.notifyAfterMs, () => job.notify(`n${index}`))
         }
       }
       await Promise.all(acts)
