@@ -26,6 +26,7 @@ export function attach(
   const reader = new TrailerReader(nonce, (text) => (out += text))
   const defaults = {
     sentinels: [],
+    mustBeThere: false,
     home,
     nonce,
     cwd: home,

@@ -92,9 +92,25 @@ async function attachOnce(
 ): Promise<{ trailer: Trailer; cancelled: boolean; stopped: Stopped | undefined }> {
   const { cancellationSignal } = Context.current()
   const sandbox = await connectFirst(deps, command)
-  const follower = new Follower(deps, sandbox, command, onlooker)
+  const mustBeThere = await resumedSince(deps, command)
+  const follower = new Follower(deps, sandbox, { ...command, mustBeThere }, onlooker)
   const trailer = await follower.follow(cancellationSignal)
   return { trailer, cancelled: follower.cancelled, stopped: follower.stopped }
+}
+
+/** Clocks differ; and a sandbox that paused itself had its whole timeout before. */
+const SKEW_MS = 10_000
+
+/**
+ * Whether the sandbox was resumed after the command may have begun, perhaps by connecting just now: it may have come back as it
+ * was before that. E2B's `startedAt` is the time of the last resume.
+ */
+async function resumedSince(deps: ActivityDeps, command: Followed): Promise<boolean> {
+  const { attempt, scheduledTimestampMs } = Context.current().info
+  const since = command.askedAt ?? (attempt > 1 ? scheduledTimestampMs : undefined)
+  if (since === undefined || command.repeatable || command.mode === 'attach') return false
+  const { startedAt } = await deps.e2b.info(command.sandboxId)
+  return startedAt.getTime() > since + Math.min(SKEW_MS, command.sandboxTimeoutMs / 2)
 }
 
 /** What a command needs before it is launched. A first attempt that fails here has begun nothing there, and says so. */

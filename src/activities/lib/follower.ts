@@ -46,6 +46,8 @@ export type Followed = CommandLine & {
   commandId: string
   /** ms after which the follower leaves, and the command goes on. */
   waitMs?: number
+  /** See `Launch`. */
+  mustBeThere?: boolean
 }
 
 /** Why a follower ended a command that nobody cancelled. */
@@ -105,7 +107,8 @@ export class Follower {
   }
 
   async #attach(cancellation: AbortSignal): Promise<Trailer> {
-    const { script, cwd, timeoutMs, mode, user, stdin = false, repeatable = false, sentinels } = this.#command
+    const { script, cwd, timeoutMs, mode, user, sentinels } = this.#command
+    const { stdin = false, repeatable = false, mustBeThere = false } = this.#command
     const nonce = randomUUID()
     const reader = new TrailerReader(nonce, (text) => this.#see('stdout', text))
     const line = attachCommand({
@@ -119,6 +122,7 @@ export class Follower {
       timeoutMs,
       repeatable,
       sentinels,
+      mustBeThere,
       stdoutOffset: this.#seen.stdoutBytes,
       stderrOffset: this.#seen.stderrBytes,
     })
@@ -147,7 +151,8 @@ export class Follower {
     } catch (error) {
       // The follower's own end is told by its trailer; without one the stream was lost, and the command goes on.
       if (stop.signal.aborted) throw stop.signal.reason
-      if (!reader.end()) throw notStarted(handle, this.#context.info.attempt) ?? mapE2BError(error)
+      if (!reader.end())
+        throw notStarted(handle, this.#context.info.attempt === 1 && !mustBeThere) ?? mapE2BError(error)
     } finally {
       this.#over = true
       clearInterval(beat)
@@ -243,13 +248,13 @@ async function raceAbort(work: Promise<unknown>, signal: AbortSignal): Promise<v
 /** Nothing was started: the sandbox isn't what it was, its disk is full, or its default user isn't E2B's. */
 function notStarted(
   { exitCode, stderr }: { exitCode?: number | undefined; stderr: string },
-  attempt: number,
+  first: boolean,
 ): Error | undefined {
   if (exitCode === DIVERGED)
     return failure(
       'SandboxDiverged',
-      'the sandbox came back without what was last saved',
-      attempt === 1 ? { began: false } : {},
+      'the sandbox came back without what was last written there',
+      first ? { began: false } : {},
     )
   if (exitCode === NO_COMMAND)
     return failure('SandboxInvalidArgument', 'commandId: the sandbox has no such command')

@@ -9,6 +9,7 @@
  * R4 The result's head and tail are read from the files when the command has ended; the live stream is for watching only,
  *    so a stream that was lost, or bytes that aren't text, never change a result.
  * R5 Environment values are inherited, never written to a file.
+ * R6 A sandbox that was resumed may have lost the folder: what may have been launched before that is not launched again.
  */
 
 /** Where the runner keeps its folders in every sandbox: outside the repository. */
@@ -40,6 +41,8 @@ export interface Launch {
   repeatable: boolean
   /** Contents of the sentinel that are right; any, where there are none. */
   sentinels: string[]
+  /** Whether it may have been launched before the sandbox was last resumed: then it isn't launched now. */
+  mustBeThere: boolean
   stdoutOffset: number
   stderrOffset: number
 }
@@ -94,13 +97,14 @@ if [ -e "$d/timed-out" ]; then kill -s KILL -- "-$c" 2>/dev/null; record 124 1; 
 /** Arguments: folder, nonce, mode, repeatable, offsets, sentinels, then what the supervisor takes. */
 const ATTACH = `
 ${START_TIME}
-d=$1 nonce=$2 mode=$3 repeatable=$4 out=$5 err=$6 sentinels=$7 supervisor=$8; shift 8
+d=$1 nonce=$2 mode=$3 repeatable=$4 out=$5 err=$6 sentinels=$7 known=$8 supervisor=$9; shift 9
 if [ -n "$sentinels" ]; then
   have=none; { read -r have <"\${d%/commands/*}/sentinel"; } 2>/dev/null
   case " $sentinels " in *" $have "*) ;; *) exit ${DIVERGED};; esac
 fi
 alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ]; }
 [ "$mode" != attach ] || [ -d "$d" ] || exit ${NO_COMMAND}
+[ "$known" = 0 ] || [ -d "$d" ] || exit ${DIVERGED}
 mkdir -p "\${d%/*}" || exit ${CANNOT_START}
 if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
   code=; { read -r code rest <"$d/exit"; } 2>/dev/null
@@ -177,6 +181,7 @@ export function attachCommand(launch: Launch): string {
     String(launch.stdoutOffset),
     String(launch.stderrOffset),
     launch.sentinels.join(' '),
+    launch.mustBeThere ? '1' : '0',
     SUPERVISOR,
     String(tickMs / 1e3),
     String(Math.ceil(launch.timeoutMs / tickMs)),

@@ -10,6 +10,8 @@ export interface SandboxTarget {
    * sandbox that paused itself may come back without its files, and then without these: nothing is begun in it.
    */
   sentinels: string[]
+  /** When what is asked for was asked for first, in ms since the epoch; left out where that is now. */
+  askedAt?: number | undefined
 }
 
 /** The sandbox that an activity's input or result names. */

@@ -37,6 +37,8 @@ export class Workspace {
   #incomplete = false
   #losses = 0
   #keys = 0
+  /** When what goes on was first asked for in this sandbox, where it is asked for again. */
+  #askedAt: number | undefined
 
   constructor(journal: Journal, lease: SandboxLease) {
     this.#journal = journal
@@ -175,20 +177,26 @@ export class Workspace {
     const outage = new Outage(this.#journal)
     let mayHaveBegun = false
     let lost = false
-    for (;;)
+    let asked: number | undefined
+    for (;;) {
+      const before = asked
+      this.#askedAt = undefined
       try {
         if (outage.failure) await this.#sitOut(outage, outage.failure)
         if (lost) await this.#replace()
         lost = false
         if (this.#lease.paused) await this.#wake()
         if (this.#incomplete) await this.#restore()
+        this.#askedAt = asked
+        asked ??= Date.now()
         const result = await work()
         outage.over()
         return result
       } catch (error) {
         const loss = lossOf(error)
         if (loss === 'final') throw error
-        mayHaveBegun ||= !beganNothing(error)
+        if (beganNothing(error)) asked = before
+        mayHaveBegun ||= asked !== undefined
         if (loss === 'outage') outage.note(error)
         else {
           this.#noteLoss(error)
@@ -198,8 +206,10 @@ export class Workspace {
               `the sandbox was lost while "${once}" ran, which must not run twice`,
             )
           lost = true
+          asked = undefined
         }
       }
+    }
   }
 
   /** A long outage of something else is a wait like any other. */
@@ -210,7 +220,8 @@ export class Workspace {
   }
 
   get #target(): SandboxTarget {
-    return { ...this.#lease.target, sentinels: this.#sentinel ? [this.#sentinel, this.#nextSentinel] : [] }
+    const sentinels = this.#sentinel ? [this.#sentinel, this.#nextSentinel] : []
+    return { ...this.#lease.target, sentinels, askedAt: this.#askedAt }
   }
 
   #pausePays(expectedMs: number): boolean {
