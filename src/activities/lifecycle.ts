@@ -23,6 +23,8 @@ export interface CreatedSandbox {
   memoryMb: number
   /** The deployment that it belongs to. */
   owner: string
+  /** Of what it previews. */
+  previewUrl?: string
 }
 
 /** A sandbox's life: what the lease of a job or session does. */
@@ -41,7 +43,7 @@ const activities = (deps: ActivityDeps) => ({
     const [adopted, ...surplus] = again || info.attempt > 1 ? await deps.e2b.list(allocation) : []
     for (const extra of surplus) await deps.e2b.kill(extra.sandboxId)
     counted('sandboxesAdopted', {}, adopted ? 1 : 0)
-    if (adopted) return created(adopted, deps.owner)
+    if (adopted) return created(deps, adopted, sandbox)
     const made: Sandbox = await deps.e2b.create({
       template: sandbox.template,
       timeoutMs: sandbox.timeout,
@@ -49,6 +51,7 @@ const activities = (deps: ActivityDeps) => ({
       allowInternetAccess: sandbox.allowInternetAccess,
       network: sandbox.network,
       mcp: sandbox.mcp,
+      autoResume: sandbox.preview?.autoResume,
       metadata: {
         ...sandbox.metadata,
         ...allocation,
@@ -58,7 +61,7 @@ const activities = (deps: ActivityDeps) => ({
         [SANDBOX_METADATA.runId]: info.workflowExecution?.runId ?? '',
       },
     })
-    return created(await deps.e2b.info(made.sandboxId), deps.owner)
+    return created(deps, await deps.e2b.info(made.sandboxId), sandbox)
   },
 
   /**
@@ -98,11 +101,16 @@ const activities = (deps: ActivityDeps) => ({
   },
 })
 
-const created = ({ sandboxId, cpuCount, memoryMB }: SandboxInfo, owner: string): CreatedSandbox => ({
-  sandboxId,
-  cpuCount,
-  memoryMb: memoryMB,
+const created = (
+  { e2b, owner }: ActivityDeps,
+  info: SandboxInfo,
+  { preview }: SandboxWish,
+): CreatedSandbox => ({
+  sandboxId: info.sandboxId,
+  cpuCount: info.cpuCount,
+  memoryMb: info.memoryMB,
   owner,
+  ...(preview && { previewUrl: e2b.publicUrl(info, preview.port) }),
 })
 
 /** With heartbeats, so that a worker's death in the middle is noticed soon. */

@@ -25,6 +25,7 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
     ],
     ['branch', cleanLine(branch)],
     ['commit', commit],
+    ['preview', sandbox.state !== 'killed' && sandbox.previewUrl],
     ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],
     ['cost', costs(cost)],
   ]

@@ -160,6 +160,8 @@ export interface SandboxUse {
   resumes: number
   /** The same time by the size of sandbox. */
   sizes: SandboxTime[]
+  /** Where its preview is reached, if the spec asks for one. */
+  previewUrl?: string
 }
 
 /** What a job waits for. Times in ms since the epoch. */

@@ -28,6 +28,7 @@ export interface SandboxWish {
       }
     | undefined
   mcp?: Record<string, unknown> | undefined
+  preview?: { port: number; autoResume: boolean } | undefined
   /** Whether it stays, paused, when its workflow has ended. */
   keep: Keep
 }

@@ -12,6 +12,7 @@ export interface LeaseState {
   memoryMb: number
   /** The deployment whose worker made the sandbox; empty before, and where an earlier version made it. */
   owner?: string
+  previewUrl?: string | undefined
   state: SandboxUse['state']
   /** ms since the epoch. */
   since: number

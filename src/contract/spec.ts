@@ -138,6 +138,16 @@ export const agentJobSpec = z
             denyOut: z.array(oneLine(300)).max(100).optional(),
           })
           .optional(),
+        preview: z
+          .strictObject({
+            port: z.int().min(1).max(65_535).describe('Where something in the sandbox listens'),
+            autoResume: z
+              .boolean()
+              .default(true)
+              .describe("Whether a request to it wakes the paused sandbox; E2B's `lifecycle.autoResume`"),
+          })
+          .optional()
+          .describe('Shown by its public URL on the page of the job, for whoever reviews it'),
         keep: z
           .enum(['always', 'on-failure', 'never'])
           .default('on-failure')

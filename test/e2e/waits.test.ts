@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
@@ -67,6 +71,31 @@ test('a short sleep leaves the sandbox running, a longer one than the threshold 
   expect((await job.result()).sandbox).toMatchObject({ pauses: 1, resumes: 1 })
   const waits = (await allEvents(job)).filter(({ type }) => type === 'waitEnded' || type === 'sandboxPaused')
   expect(waits.map(({ type }) => type)).toEqual(['waitEnded', 'sandboxPaused', 'waitEnded'])
+})
+
+test('the preview of a job that waits for its review wakes the paused sandbox, and the job goes on', async () => {
+  const serve = 'mkdir -p /tmp/site && echo hello >/tmp/site/index.html && cd /tmp/site'
+  const spec = await holdfast.spec({
+    steps: [
+      { run: `${serve}; setsid python3 -m http.server 3000 >/dev/null 2>&1 </dev/null & true` },
+      { write: 'NOTES.md', content: 'made by a job\n' },
+    ],
+    review: {},
+    sandbox: { preview: { port: 3000 }, pauseAfter: 1_000 },
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'sandboxPaused')
+  const { sandboxId, previewUrl = '' } = (await job.status()).sandbox
+  const { hostname, port } = new URL(holdfast.sandboxes.sandboxUrl)
+  expect(previewUrl).toBe(`http://3000-${sandboxId}.localhost:${port}/`)
+  // Browsers find names below localhost by themselves.
+  const asked = request({ host: hostname, port, headers: { host: new URL(previewUrl).host } }).end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  expect(`${answer.statusCode} ${await text(answer)}`).toBe('200 hello\n')
+  expect((await Sandbox.getInfo(sandboxId!, holdfast.sandboxes.connection)).state).toBe('running')
+  await job.approve({ by: 'the test' })
+  const { remoteHead, commit } = await job.result()
+  expect(remoteHead).toBe(commit)
 })
 
 test('a git host that is down is waited for with the sandbox paused, and the push is made when it is back', async () => {

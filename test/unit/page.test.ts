@@ -68,6 +68,11 @@ test.each([
     ['`i3x` paused since 2026-01-02 03:04:05 UTC; ran 2s; earlier paused for 3s'],
   ],
   [
+    'has a preview',
+    { sandbox: { ...jobView().sandbox, state: 'paused', previewUrl: 'https://3000-i3x.e2b.app/' } },
+    ['| preview | [https://3000-i3x.e2b.app/](<https://3000-i3x.e2b.app/>) |'],
+  ],
+  [
     'has steps behind it',
     {
       steps: [

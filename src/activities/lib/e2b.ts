@@ -20,6 +20,7 @@ import { type Execution, Sandbox } from '@e2b/code-interpreter'
 import { ApplicationFailure } from '@temporalio/common'
 import { failure } from '../../contract/failure.ts'
 import { measured } from './metrics.ts'
+import { publicUrl } from './public-url.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 /** Where E2B is. All undefined means the E2B cloud with the API key given. */
@@ -37,6 +38,8 @@ export interface CreateOptions {
   envs: Record<string, string>
   allowInternetAccess?: boolean | undefined
   network?: NetworkOptions | undefined
+  /** Whether traffic wakes it when it is paused. */
+  autoResume?: boolean | undefined
   /** Servers of the MCP gateway, by name; then the template is E2B's `mcp-gateway` if none is named. */
   mcp?: Record<string, unknown> | undefined
 }
@@ -101,16 +104,18 @@ export interface E2B {
   pause(sandboxId: string): Promise<boolean>
   /** `Sandbox.kill`; false where it did not exist. */
   kill(sandboxId: string): Promise<boolean>
+  /** Where a port of it is reached from outside. */
+  publicUrl(sandbox: SandboxInfo, port: number): string
 }
 
 export function createE2B(config: E2BConfig): E2B {
   const connection = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
   return {
-    create: (options) => {
+    create: ({ autoResume = false, ...options }) => {
       const all = {
         ...connection,
         ...withoutUndefined(options),
-        lifecycle: { onTimeout: 'pause' as const, autoResume: false },
+        lifecycle: { onTimeout: 'pause' as const, autoResume },
       }
       if (!options.mcp) return mapped('Sandbox.create', () => Sandbox.create(all))
       return mapped('Sandbox.create', async () => {
@@ -147,6 +152,7 @@ export function createE2B(config: E2BConfig): E2B {
       ),
     pause: (sandboxId) => mapped('Sandbox.pause', () => Sandbox.pause(sandboxId, connection)),
     kill: (sandboxId) => mapped('Sandbox.kill', () => Sandbox.kill(sandboxId, connection)),
+    publicUrl: (sandbox, port) => publicUrl(config, sandbox, port),
   }
 }
 

@@ -66,7 +66,7 @@ export class SandboxLease {
   }
 
   get use(): SandboxUse {
-    const { sandboxId, state, pauses, resumes } = this.#now
+    const { sandboxId, state, pauses, resumes, previewUrl } = this.#now
     const sizes = this.#sizes()
     const total = (key: 'runningMs' | 'pausedMs'): number => sizes.reduce((sum, size) => sum + size[key], 0)
     return {
@@ -77,6 +77,7 @@ export class SandboxLease {
       pauses,
       resumes,
       sizes,
+      ...(previewUrl && { previewUrl }),
     }
   }
 
@@ -88,9 +89,17 @@ export class SandboxLease {
     this.#now.allocationId ||= uuid4()
     const input = { allocationId: this.#now.allocationId, again, sandbox: wish }
     const made = await perform('createSandbox', 'create the sandbox', input)
-    const { sandboxId, cpuCount, memoryMb, owner } = made
+    const { sandboxId, cpuCount, memoryMb, owner, previewUrl } = made
     const sandboxes = this.#now.sandboxes + 1
-    Object.assign(this.#now, { allocationId: '', sandboxId, cpuCount, memoryMb, owner, sandboxes })
+    Object.assign(this.#now, {
+      allocationId: '',
+      sandboxId,
+      cpuCount,
+      memoryMb,
+      owner,
+      previewUrl,
+      sandboxes,
+    })
     logSandbox(sandboxId)
     this.#become('running')
     this.#record({ type: 'sandboxCreated', sandboxId, ms: Date.now() - begun })

@@ -104,6 +104,7 @@ function facts(view: JobView): string {
       diff && `${diff.files} file${diff.files === 1 ? '' : 's'}, +${diff.insertions} −${diff.deletions}`,
     ],
     ['commit', commit && refLink(repo.url, 'commit', commit)],
+    ['preview', preview(view)],
     ['sandbox', sandbox(view)],
     [
       'cost',
@@ -114,6 +115,10 @@ function facts(view: JobView): string {
     ['', ''],
     rows.flatMap(([label, value]) => (value ? [[label, value]] : [])),
   )
+}
+
+function preview({ sandbox: { previewUrl, state } }: JobView): string | undefined {
+  return previewUrl && state !== 'killed' ? link(previewUrl, previewUrl) : undefined
 }
 
 function sandbox({ sandbox: { sandboxId, state, runningMs, pausedMs }, sandboxSince }: JobView): string {
