@@ -56,7 +56,7 @@ export const commandOperations = {
   /** E2B's `commands.sendStdin`. A second run finds it sent, by its key. */
   'commands.sendStdin': async (use, { commandId, user, data }) => {
     const folder = commandFolder(runnerHome(user), commandId)
-    const script = '[ ! -e "$HOLDFAST_FOLDER/exit" ] && printf %s "$HOLDFAST_DATA" >"$HOLDFAST_FOLDER/stdin"'
+    const script = '[ ! -s "$HOLDFAST_FOLDER/exit" ] && printf %s "$HOLDFAST_DATA" >"$HOLDFAST_FOLDER/stdin"'
     const envs = { HOLDFAST_FOLDER: folder, HOLDFAST_DATA: data }
     const { exitCode } = await runDurably(
       use.deps,

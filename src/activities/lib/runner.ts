@@ -5,7 +5,8 @@
  * R1 The launch lock is an atomic mkdir: whoever makes the folder launches, everyone else attaches.
  * R2 The supervisor names itself (pid and start time) before it starts the command, so a lock with no living supervisor
  *    and no exit record means that the outcome can't be known.
- * R3 The exit record appears by rename, complete or not at all, before the supervisor ends.
+ * R3 The exit record appears before the supervisor ends, by one write: a file that is empty is not there yet. The same holds of pid and
+ *    child. When the command began and ended is the time of those files.
  * R4 The result's head and tail are read from the files when the command has ended; the live stream is for watching only,
  *    so a stream that was lost, or bytes that aren't text, never change a result.
  * R5 Environment values are inherited, never written to a file.
@@ -51,6 +52,9 @@ export interface Launch {
 const HEAD_BYTES = 4096
 const TAIL_BYTES = 8192
 
+/** For how long nobody follows a command that may be done by then, in s. */
+const QUICK_S = 0.1
+
 /** Exit code of the runner itself: there is no such command to attach to. */
 export const NO_COMMAND = 96
 
@@ -60,7 +64,11 @@ export const CANNOT_START = 97
 /** Exit code of the runner itself: nothing was started, because the sandbox isn't what it was. */
 export const DIVERGED = 98
 
-const START_TIME = `start_time() { read -r st 2>/dev/null <"/proc/$1/stat" || return 1; st=\${st##*) }; set -f; set -- $st; echo "\${20}"; }`
+/** Sets `started` for a process; a subshell for its output would cost as much as all the rest. */
+const START_TIME = `start_time() {
+  started=; read -r st 2>/dev/null <"/proc/$1/stat" || return 1
+  st=\${st##*) }; set -f; set -- $st; set +f; started=\${20}
+}`
 
 /**
  * Runs detached. Arguments: folder, tick in s, ticks until the timeout, whether there is an input, working folder, the command.
@@ -69,11 +77,11 @@ const START_TIME = `start_time() { read -r st 2>/dev/null <"/proc/$1/stat" || re
 const SUPERVISOR = `
 ${START_TIME}
 d=$1 tick=$2 ticks=$3 stdin=$4 cwd=$5 cmd=$6
-{ echo "$$ $(start_time $$)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || { rm -rf "$d"; exit; }
-begun=$(date +%s%3N)
-record() { echo "$1 $2 $begun $(date +%s%3N)" >"$d/exit.new" && mv "$d/exit.new" "$d/exit"; }
+start_time $$
+echo "$$ $started" >"$d/pid" || { rm -rf "$d"; exit; }
+record() { echo "$1 $2" >"$d/exit"; }
 cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit; }
-shell=$(command -v bash || command -v sh)
+shell=sh; ! command -v bash >/dev/null || shell=bash
 in=/dev/null h=
 if [ "$stdin" = 1 ]; then
   in=$d/stdin; mkfifo "$in" || { record 126 0; exit; }
@@ -82,7 +90,7 @@ if [ "$stdin" = 1 ]; then
 fi
 setsid "$shell" -c "$cmd" <"$in" >>"$d/stdout" 2>>"$d/stderr" &
 c=$!
-echo "$c" >"$d/child.new"; mv "$d/child.new" "$d/child"
+echo "$c" >"$d/child"
 w=
 [ "$ticks" = 0 ] || {
   ( n=0; while [ "$n" -lt "$ticks" ]; do sleep "$tick"; n=$((n+1)); kill -0 "$c" 2>/dev/null || exit; done
@@ -94,7 +102,12 @@ kill $w $h 2>/dev/null
 if [ -e "$d/timed-out" ]; then kill -s KILL -- "-$c" 2>/dev/null; record 124 1; else record "$code" 0; fi
 `
 
-/** Arguments: folder, nonce, mode, repeatable, offsets, sentinels, then what the supervisor takes. */
+/**
+ * Arguments: folder, nonce, mode, repeatable, offsets, sentinels, whether it must be there, then what the supervisor takes.
+ *
+ * Most commands are short, and a process costs a millisecond or two: whoever has launched one waits for its supervisor first, and
+ * shows the whole output of one that is done soon. \`take\` settles by an atomic create who shows it.
+ */
 const ATTACH = `
 ${START_TIME}
 d=$1 nonce=$2 mode=$3 repeatable=$4 out=$5 err=$6 sentinels=$7 known=$8 supervisor=$9; shift 9
@@ -102,35 +115,56 @@ if [ -n "$sentinels" ]; then
   have=none; { read -r have <"\${d%/commands/*}/sentinel"; } 2>/dev/null
   case " $sentinels " in *" $have "*) ;; *) exit ${DIVERGED};; esac
 fi
-alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ]; }
+alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && start_time "$p" && [ "$started" = "$s" ]; }
+follow() {
+  tail -q -c +$((out+1)) $1 "$d/stdout" & o=$!
+  tail -q -c +$((err+1)) $1 "$d/stderr" >&2 & e=$!
+  wait "$o" "$e"
+}
+take() { (set -C; : >"$d/taken") 2>/dev/null; }
 [ "$mode" != attach ] || [ -d "$d" ] || exit ${NO_COMMAND}
 [ "$known" = 0 ] || [ -d "$d" ] || exit ${DIVERGED}
-mkdir -p "\${d%/*}" || exit ${CANNOT_START}
+[ -d "\${d%/*}" ] || mkdir -p "\${d%/*}" || exit ${CANNOT_START}
 if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
   code=; { read -r code rest <"$d/exit"; } 2>/dev/null
   [ "$code" = 0 ] || { mv "$d" "$d.old.$$" && rm -rf "$d.old.$$"; out=0; err=0; }
 fi
+launched=
 if mkdir "$d" 2>/dev/null; then
   : >"$d/stdout"; : >"$d/stderr"
-  setsid sh -c "$supervisor" holdfast-runner "$d" "$@" </dev/null >/dev/null 2>&1 &
+  setsid sh -c "$supervisor" holdfast-runner "$d" "$@" </dev/null >/dev/null 2>&1 & launched=$!
 fi
-n=0; while [ ! -e "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+if [ -n "$launched" ] && [ "$mode" = run ]; then
+  ( sleep ${QUICK_S} >/dev/null 2>&1; take && follow "-f -s 0.02 --pid=$launched" ) & f=$!
+  wait "$launched"
+  if take; then
+    kill "$f"
+    [ ! -s "$d/stdout" ] || tail -q -c +$((out+1)) "$d/stdout"
+    [ ! -s "$d/stderr" ] || tail -q -c +$((err+1)) "$d/stderr" >&2
+  else wait "$f" || follow; fi
+else
+  n=0; while [ ! -s "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+  if [ "$mode" = start ]; then
+    while alive && [ ! -s "$d/child" ] && [ ! -s "$d/exit" ]; do sleep 0.01; done
+    c=; { read -r c <"$d/child"; } 2>/dev/null
+    [ -z "$c" ] || { printf '\\n%s running %s\\n' "$nonce" "$c"; exit 0; }
+  fi
+  if alive; then follow "-f -s 0.02 --pid=$p"; elif [ -d "$d" ]; then follow; fi
+fi
 [ -d "$d" ] || { echo 'holdfast: no command can be started: its folder could not be written' >&2; exit ${CANNOT_START}; }
-if [ "$mode" = start ]; then
-  while alive && [ ! -e "$d/child" ] && [ ! -e "$d/exit" ]; do sleep 0.01; done
-  c=; { read -r c <"$d/child"; } 2>/dev/null
-  [ -z "$c" ] || { printf '\\n%s running %s\\n' "$nonce" "$c"; exit 0; }
-fi
-if alive; then live="-f -s 0.02 --pid=$p"; else live=; fi
-tail -q -c +$((out+1)) $live "$d/stdout" & o=$!
-tail -q -c +$((err+1)) $live "$d/stderr" >&2 & e=$!
-wait "$o" "$e"
 part() {
-  size=$(stat -c %s "$1")
-  if [ "$size" -le ${HEAD_BYTES + TAIL_BYTES} ]; then printf ' %s %s -' "$size" "=$(base64 -w 0 <"$1")"
-  else printf ' %s %s %s' "$size" "=$(head -c ${HEAD_BYTES} "$1" | base64 -w 0)" "=$(tail -c ${TAIL_BYTES} "$1" | base64 -w 0)"; fi
+  [ -s "$1" ] || { printf ' 0 = -'; return; }
+  text=$(head -c ${HEAD_BYTES + TAIL_BYTES + 1} "$1" | base64 -w 0)
+  size=$((\${#text} / 4 * 3))
+  case $text in *==) size=$((size-2));; *=) size=$((size-1));; esac
+  if [ "$size" -le ${HEAD_BYTES + TAIL_BYTES} ]; then printf ' %s =%s -' "$size" "$text"
+  else printf ' %s %s %s' "$(stat -c %s "$1")" "=$(head -c ${HEAD_BYTES} "$1" | base64 -w 0)" "=$(tail -c ${TAIL_BYTES} "$1" | base64 -w 0)"; fi
 }
-if [ -e "$d/exit" ]; then record=$(cat "$d/exit"); else record=unknown; fi
+record=unknown
+if [ -s "$d/exit" ]; then
+  read -r record <"$d/exit"; set -- $(LC_ALL=C stat -c %.3Y "$d/pid" "$d/exit")
+  record="$record \${1%.*}\${1#*.} \${2%.*}\${2#*.}"
+fi
 printf '\\n%s %s%s%s\\n' "$nonce" "$record" "$(part "$d/stdout")" "$(part "$d/stderr")"
 `
 
@@ -140,12 +174,12 @@ printf '\\n%s %s%s%s\\n' "$nonce" "$record" "$(part "$d/stdout")" "$(part "$d/st
  */
 const CANCEL = `
 d=$1 patience=$2 grace=$3
-n=0; while [ ! -e "$d/child" ] && [ ! -e "$d/exit" ] && [ "$n" -lt "$patience" ]; do sleep 0.02; n=$((n+1)); done
-[ ! -e "$d/exit" ] || { echo ended; exit 0; }
+n=0; while [ ! -s "$d/child" ] && [ ! -s "$d/exit" ] && [ "$n" -lt "$patience" ]; do sleep 0.02; n=$((n+1)); done
+[ ! -s "$d/exit" ] || { echo ended; exit 0; }
 read -r c 2>/dev/null <"$d/child" || exit 0
 kill -s TERM -- "-$c" 2>/dev/null || kill -s TERM "$c" 2>/dev/null || exit 0
 echo killed
-n=0; while [ ! -e "$d/exit" ] && [ "$n" -lt "$grace" ]; do sleep 0.02; n=$((n+1)); done
+n=0; while [ ! -s "$d/exit" ] && [ "$n" -lt "$grace" ]; do sleep 0.02; n=$((n+1)); done
 kill -s KILL -- "-$c" 2>/dev/null
 exit 0
 `
@@ -154,9 +188,9 @@ exit 0
 const LIST = `
 ${START_TIME}
 for d in "$1"/commands/*/; do
-  d=\${d%/}; [ ! -e "$d/exit" ] || continue
+  d=\${d%/}; [ ! -s "$d/exit" ] || continue
   p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null
-  [ -n "$p" ] && [ "$(start_time "$p")" = "$s" ] && read -r c 2>/dev/null <"$d/child" || continue
+  [ -n "$p" ] && start_time "$p" && [ "$started" = "$s" ] && read -r c 2>/dev/null <"$d/child" || continue
   [ -r "/proc/$c/cmdline" ] && echo "\${d##*/} $c $(tr '\\0' ' ' <"/proc/$c/cmdline" | head -c 1000 | base64 -w 0)"
 done
 exit 0
