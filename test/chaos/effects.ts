@@ -10,6 +10,8 @@ export interface Effect {
   /** New for each run of it, so that a repeated request isn't a repeated run. */
   nonce: string
   sandboxId: string
+  /** ms since the epoch. */
+  at: number
 }
 
 /** The world outside: every command of every job tells it that it runs. */
@@ -24,7 +26,7 @@ export async function startEffectCounter(): Promise<EffectCounter> {
   const seen = new Map<string, Effect>()
   const server = createServer((request, response) => {
     const [job = '', command = '', nonce = '', sandboxId = ''] = (request.url ?? '').slice(1).split('/')
-    seen.set(nonce, { job, command, nonce, sandboxId })
+    if (!seen.has(nonce)) seen.set(nonce, { job, command, nonce, sandboxId, at: Date.now() })
     response.end('counted\n')
   })
   server.listen(0, '127.0.0.1')

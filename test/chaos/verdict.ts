@@ -48,7 +48,7 @@ function judge(found: Findings, verdict: Verdict): void {
   const { id, end, remote, events } = found
   const problem = (text: string): void => void verdict.problems.push(`${id}: ${text}`)
   const twice = ranTwice(found)
-  twice.forEach((command) => problem(`${command} ran twice`))
+  twice.forEach((command) => problem(`${command} ran twice: ${story(found, command)}`))
   verdict.commandsRunTwice += twice.length
   if (remote && remote.jobCommits > 1) {
     verdict.commitsDoubled++
@@ -92,6 +92,18 @@ function ranTwice({ plan, effects, remote }: Findings): string[] {
   const lines = remote?.effectsLog ?? []
   for (const line of lines) if (lines.indexOf(line) !== lines.lastIndexOf(line)) found.add(line)
   return [...found]
+}
+
+/** What happened when, for whoever looks into it. */
+function story({ effects, events }: Findings, name: string): string {
+  const runs = effects.filter(({ command }) => command === name)
+  return [
+    ...runs.map(({ at, sandboxId }) => ({ at, text: `it runs in ${sandboxId}` })),
+    ...events.map(({ at, ...event }) => ({ at, text: JSON.stringify(event).slice(0, 200) })),
+  ]
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ at, text }) => `\n  ${new Date(at).toISOString()} ${text}`)
+    .join('')
 }
 
 /** What a completed job should have left and has not, in words. */
