@@ -78,13 +78,13 @@ const SUPERVISOR = `
 ${START_TIME}
 d=$1 tick=$2 ticks=$3 stdin=$4 cwd=$5 cmd=$6
 start_time $$
-echo "$$ $started" >"$d/pid" || { rm -rf "$d"; exit; }
+echo "$$ $started" >"$d/pid" || { rm -rf "$d"; exit 1; }
 record() { echo "$1 $2" >"$d/exit"; }
-cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit; }
+cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit 0; }
 shell=sh; ! command -v bash >/dev/null || shell=bash
 in=/dev/null h=
 if [ "$stdin" = 1 ]; then
-  in=$d/stdin; mkfifo "$in" || { record 126 0; exit; }
+  in=$d/stdin; mkfifo "$in" || { record 126 0; exit 0; }
   sleep 2147483647 >"$in" & h=$!
   echo "$h" >"$d/holder.new"; mv "$d/holder.new" "$d/holder"
 fi
@@ -100,6 +100,7 @@ w=
 wait "$c"; code=$?
 kill $w $h 2>/dev/null
 if [ -e "$d/timed-out" ]; then kill -s KILL -- "-$c" 2>/dev/null; record 124 1; else record "$code" 0; fi
+exit 0
 `
 
 /**
@@ -121,6 +122,7 @@ follow() {
   tail -q -c +$((err+1)) $1 "$d/stderr" >&2 & e=$!
   wait "$o" "$e"
 }
+cannot_start() { echo 'holdfast: no command can be started: its folder could not be written' >&2; exit ${CANNOT_START}; }
 take() { (set -C; : >"$d/taken") 2>/dev/null; }
 [ "$mode" != attach ] || [ -d "$d" ] || exit ${NO_COMMAND}
 [ "$known" = 0 ] || [ -d "$d" ] || exit ${DIVERGED}
@@ -136,7 +138,7 @@ if mkdir "$d" 2>/dev/null; then
 fi
 if [ -n "$launched" ] && [ "$mode" = run ]; then
   ( sleep ${QUICK_S} >/dev/null 2>&1; take && follow "-f -s 0.02 --pid=$launched" ) & f=$!
-  wait "$launched"
+  wait "$launched"; [ $? != 1 ] || cannot_start
   if take; then
     kill "$f"
     [ ! -s "$d/stdout" ] || tail -q -c +$((out+1)) "$d/stdout"
@@ -144,14 +146,14 @@ if [ -n "$launched" ] && [ "$mode" = run ]; then
   else wait "$f" || follow; fi
 else
   n=0; while [ ! -s "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+  [ -d "$d" ] || cannot_start
   if [ "$mode" = start ]; then
     while alive && [ ! -s "$d/child" ] && [ ! -s "$d/exit" ]; do sleep 0.01; done
     c=; { read -r c <"$d/child"; } 2>/dev/null
     [ -z "$c" ] || { printf '\\n%s running %s\\n' "$nonce" "$c"; exit 0; }
   fi
-  if alive; then follow "-f -s 0.02 --pid=$p"; elif [ -d "$d" ]; then follow; fi
+  if alive; then follow "-f -s 0.02 --pid=$p"; else follow; fi
 fi
-[ -d "$d" ] || { echo 'holdfast: no command can be started: its folder could not be written' >&2; exit ${CANNOT_START}; }
 part() {
   [ -s "$1" ] || { printf ' 0 = -'; return; }
   text=$(head -c ${HEAD_BYTES + TAIL_BYTES + 1} "$1" | base64 -w 0)

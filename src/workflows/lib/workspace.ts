@@ -39,6 +39,8 @@ export class Workspace {
   #keys = 0
   /** When what goes on was first asked for in this sandbox, where it is asked for again. */
   #askedAt: number | undefined
+  /** The same of what restores the work in a new sandbox. */
+  #restoringSince: number | undefined
 
   constructor(journal: Journal, lease: SandboxLease) {
     this.#journal = journal
@@ -180,10 +182,10 @@ export class Workspace {
     let asked: number | undefined
     for (;;) {
       const before = asked
-      this.#askedAt = undefined
       try {
         if (outage.failure) await this.#sitOut(outage, outage.failure)
         if (lost) await this.#replace()
+        this.#askedAt = this.#restoringSince
         lost = false
         if (this.#lease.paused) await this.#wake()
         if (this.#incomplete) await this.#restore()
@@ -245,6 +247,7 @@ export class Workspace {
 
   async #replace(): Promise<void> {
     this.#incomplete = true
+    this.#restoringSince = undefined
     this.#sentinel = ''
     await this.#lease.replace()
   }
@@ -252,10 +255,12 @@ export class Workspace {
   /** Brings the work as it was last saved into a new sandbox. */
   async #restore(): Promise<void> {
     const begun = Date.now()
+    this.#restoringSince ??= begun
     const checkpoint = this.#checkpoint
     if (!checkpoint) {
       if (this.baseCommit) await this.#clone()
       this.#incomplete = false
+      this.#restoringSince = undefined
       return
     }
     const restore = (summary: string): Promise<void> =>
@@ -275,6 +280,7 @@ export class Workspace {
     }
     if (this.#setup.size > 0) await restore('restore the files that the repeated steps touched')
     this.#incomplete = false
+    this.#restoringSince = undefined
     const { sandboxId } = this.#lease.target
     this.#journal.record({
       type: 'sandboxRestored',
