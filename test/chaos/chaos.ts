@@ -15,7 +15,7 @@ export interface ChaosOptions {
   seed: number
   /** Jobs at once. */
   parallel: number
-  /** Folder for histories that don't replay. */
+  /** Folder for histories that don't replay, and those of jobs with another problem. */
   keepHistories?: string | undefined
   onProgress: (line: string) => void
   /** Gives up; what was started is ended. */
@@ -75,7 +75,7 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     const judged = verdictOn(findings)
     const secrets = await filesWith([world.git.token], world.folders())
     const leaked = await leftSandboxes(world)
-    const unreplayed = await whatDoesNotReplay(world, ran, options.keepHistories)
+    const unreplayed = await whatDoesNotReplay(world, ran, judged.problems, options.keepHistories)
     const verdict: ChaosVerdict = {
       ...judged,
       jobs: ran.length,
@@ -133,7 +133,12 @@ async function allSettled(work: Promise<void>[]): Promise<void> {
   if (failed?.status === 'rejected') throw failed.reason
 }
 
-async function whatDoesNotReplay({ connection }: World, ran: Ran[], folder?: string): Promise<string[]> {
+async function whatDoesNotReplay(
+  { connection }: World,
+  ran: Ran[],
+  problems: string[],
+  folder?: string,
+): Promise<string[]> {
   const histories = await fetchHistories(
     connection,
     ran.map(({ id }) => id),
@@ -143,7 +148,10 @@ async function whatDoesNotReplay({ connection }: World, ran: Ran[], folder?: str
   if (folder)
     await saveHistories(
       folder,
-      histories.filter(({ workflowId }) => ids.has(workflowId)),
+      histories.filter(
+        ({ workflowId }) =>
+          ids.has(workflowId) || problems.some((text) => text.startsWith(`${workflowId}: `)),
+      ),
     )
   return broken.map(({ workflowId, message }) => `${workflowId} does not replay: ${message}`)
 }
