@@ -52,3 +52,14 @@ test('a command whose sandbox paused itself under it, and came back without the 
     failure: { type: 'SandboxDiverged' },
   })
 })
+
+test('a command that must never run twice, whose sandbox is gone before its work was saved, ends the job as OutcomeUnknown', async () => {
+  await holdfast.startWorker()
+  const steps = [{ ...counted('once', 2), rerun: 'never' as const }]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
+  await expect.poll(() => runsOf('once').length, { timeout: 30_000 }).toBe(1)
+  // The next one who comes wants to save the work.
+  await holdfast.sandboxes.faults.arm({ kind: 'killSandbox', to: 'control', path: '/connect$' })
+  await expect(job.result()).rejects.toMatchObject({ type: 'OutcomeUnknown' })
+  expect(runsOf('once')).toHaveLength(1)
+})

@@ -89,8 +89,9 @@ export class Workspace {
     { rerun, isSaved }: { rerun?: CommandStep['rerun']; isSaved?: (result: T) => boolean } = {},
   ): Promise<T> {
     return this.#surviving(
-      async () => {
+      async (begun) => {
         const result = await work(this.#target)
+        begun()
         if (!isSaved?.(result)) await this.#save(`checkpoint after ${what}`)
         this.#losses = 0
         return result
@@ -174,14 +175,18 @@ export class Workspace {
     if (bytes > 0) this.#journal.record({ type: 'checkpointed', head: checkpoint.head, bytes })
   }
 
-  /** @param once what must not be done again where it may have begun */
-  async #surviving<T>(work: () => Promise<T>, once: string | false = false): Promise<T> {
+  /**
+   * @param work calls `begun` before a part of it whose failure says nothing of the whole
+   * @param once what must not be done again where it may have begun
+   */
+  async #surviving<T>(work: (begun: () => void) => Promise<T>, once: string | false = false): Promise<T> {
     const outage = new Outage(this.#journal)
     let mayHaveBegun = false
     let lost = false
     let asked: number | undefined
     for (;;) {
       const before = asked
+      let begun = false
       try {
         if (outage.failure) await this.#sitOut(outage, outage.failure)
         if (lost) await this.#replace()
@@ -191,13 +196,13 @@ export class Workspace {
         if (this.#incomplete) await this.#restore()
         this.#askedAt = asked
         asked ??= Date.now()
-        const result = await work()
+        const result = await work(() => (begun = true))
         outage.over()
         return result
       } catch (error) {
         const loss = lossOf(error)
         if (loss === 'final') throw error
-        if (beganNothing(error)) asked = before
+        if (!begun && beganNothing(error)) asked = before
         mayHaveBegun ||= asked !== undefined
         if (loss === 'outage') outage.note(error)
         else {
