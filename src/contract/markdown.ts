@@ -35,8 +35,8 @@ export const table = (head: string[], rows: string[][]): string =>
 
 export const utf8Length = (value: string): number => new TextEncoder().encode(value).length
 
-/** Without the escape sequences and control characters of terminals. */
+/** Without the escape sequences and control characters of terminals, and those that turn the direction of writing. */
 const printable = (value: string): string =>
   value
     .replaceAll(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)|.)/g, '')
-    .replaceAll(/[^\P{Cc}\n\t]/gu, '')
+    .replaceAll(/[^\P{Cc}\n\t]|[\u202A-\u202E\u2066-\u2069]/gu, '')

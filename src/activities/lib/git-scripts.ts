@@ -74,8 +74,8 @@ export const OURS = `ours() {
  * and whether or not it arrived: the remote itself knows. Exit code 3 is a conflict.
  */
 export const PUSH = `${OURS}
-# A remote that does not answer has not answered "nothing".
-head() { refs=$(git ls-remote "$URL" "refs/heads/$BRANCH") || return; printf %s "$refs" | cut -f 1; }
+# A remote that does not answer has not answered "nothing". Asked from outside the repository, whose config may lead elsewhere.
+head() { refs=$(cd / && git ls-remote "$URL" "refs/heads/$BRANCH") || return; printf %s "$refs" | cut -f 1; }
 push() { git push --no-verify --force-with-lease="refs/heads/$BRANCH:$1" "$URL" "$2:refs/heads/$BRANCH" >&2; }
 commit=$COMMIT code=0
 remote=$(head)
