@@ -117,7 +117,7 @@ export function createProgress(options: ProgressOptions): Progress {
           lines.mark(
             'cancelled',
             colors,
-            `  ! ${cleanLine(event.name)}: its conversation was lost, it starts from the work so far`,
+            `  ! ${cleanLine(event.name)}: its conversation was lost (${cleanLine(event.why)}), it starts from the work so far`,
           ),
         ]
       case 'fixing':

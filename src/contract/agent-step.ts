@@ -37,6 +37,16 @@ export const agentStep = z
             .regex(/^[A-Za-z0-9-]+$/, 'is not the name of a header, such as Authorization or x-api-key')
             .optional()
             .describe('In which it sends its key, which can then stay outside of the sandbox'),
+          state: z
+            .array(
+              oneLine(200).regex(
+                /^~(\/(?!\.\.?(\/|$))[\w.@+][\w.@+-]*)+$/,
+                'is not a path in the home such as ~/.agent, of letters, digits and ._@+-',
+              ),
+            )
+            .max(10)
+            .optional()
+            .describe('Where it keeps its conversations, which are then saved with the work'),
         }),
       ])
       .describe('A coding agent that the template has, by name or by command line'),

@@ -122,8 +122,8 @@ export type JobEventBody =
       turns: number
       usage: { inputTokens: number; outputTokens: number }
     }
-  /** The sandbox with the agent's conversation was lost: it starts anew, from the work so far. */
-  | { type: 'conversationLost'; name: string }
+  /** The sandbox with the agent's conversation was lost, and it was not saved: it starts anew, from the work so far. */
+  | { type: 'conversationLost'; name: string; why: string }
   | { type: 'fixing'; check: string; attempt: number }
   | { type: 'guardsBreached'; breaches: Breach[] }
   | {

@@ -80,7 +80,7 @@ test.each([
   ['codex', () => endpoint.baseUrl],
   ['claude', () => new URL(endpoint.baseUrl).origin],
 ] as const)(
-  '%s mends a failing test with its worker killed meanwhile, makes the change that the review asks for in the same conversation, and both are pushed',
+  '%s mends a failing test with its worker killed meanwhile, makes the change that the review asks for in the same conversation in another sandbox, and both are pushed',
   async (agent, baseUrl) => {
     const first = endpoint.asked.length
     until = 0
@@ -108,6 +108,8 @@ test.each([
     until = Infinity
     gate.dispatchEvent(new Event('open'))
     const { seq } = await eventOf(job, 'reviewRequested')
+    const sandboxes = await holdfast.connectSandboxes(job.id)
+    expect(await Promise.all(sandboxes.map((sandbox) => sandbox.kill()))).toEqual([true])
     await job.requestChanges({ by: 'a reviewer', feedback: 'Say so in CHANGES.md' })
     await eventOf(job, 'reviewRequested', seq + 1)
     await job.approve({ by: 'a reviewer' })
@@ -116,6 +118,7 @@ test.each([
     expect(await repository.show(`${commit}:CHANGES.md`)).toBe('Rounding carries.')
     expect(await repository.show(`${commit}:src/format.js`)).toContain('precision')
     const turns = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+    expect((await allEvents(job)).filter((event) => event.type === 'conversationLost')).toEqual([])
     // Two answers a turn, whether the agent counts the turn or all of its conversation.
     const usage = { inputTokens: 200, outputTokens: 20 }
     expect(turns).toMatchObject([

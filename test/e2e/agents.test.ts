@@ -121,13 +121,49 @@ test('a conversation that was lost with its sandbox begins anew from the work, a
   expect(await Promise.all(sandboxes.map((sandbox) => sandbox.kill()))).toEqual([true])
   await job.requestChanges({ by: 'a reviewer', feedback: 'Say it again' })
   const events = await allEventsUntilReview(job)
-  expect(events.filter(({ type }) => type === 'conversationLost')).toHaveLength(1)
+  expect(events.filter(({ type }) => type === 'conversationLost')).toMatchObject([
+    { why: 'where it is kept is not known' },
+  ])
   const again = spoken(endpoint.asked.at(-1)!)
   expect(again.split('\n').filter((line) => line.startsWith('user: '))).toHaveLength(1)
   expect(again).toMatch(/This was asked before.*Write the answer.*Say it again/s)
   await job.approve({ by: 'a reviewer' })
   const { commit } = await job.result()
   expect(await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)).toBe('42\nagain')
+})
+
+test('a conversation whose place is named goes on in another sandbox, without the keys that lay beside it', async () => {
+  const first = endpoint.asked.length
+  answer = (_, n) => ({
+    content:
+      n === first
+        ? 'echo hidden >~/.small-agent/auth.json; echo 42 >ANSWER.md'
+        : 'ls ~/.small-agent >ANSWER.md',
+  })
+  const agent = { ...smallAgent, state: ['~/.small-agent'] }
+  const spec = await holdfast.spec({
+    steps: [installSmallAgent, { ...step('Write the answer'), agent }],
+    review: {},
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const sandboxes = await holdfast.connectSandboxes(job.id)
+  expect(await Promise.all(sandboxes.map((sandbox) => sandbox.kill()))).toEqual([true])
+  await job.requestChanges({ by: 'a reviewer', feedback: 'Look around' })
+  await allEventsUntilReview(job)
+  const [one, two] = endpoint.asked.slice(first).map(spoken)
+  expect(two?.startsWith(`${one}\nassistant: `)).toBe(true)
+  await job.approve({ by: 'a reviewer' })
+  const { commit } = await job.result()
+  const beside = await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)
+  expect(beside).toContain('turns')
+  expect(beside).not.toContain('auth.json')
+  const events = await allEvents(job)
+  expect(events.filter((event) => event.type === 'agentTurn')).toMatchObject([
+    { resumed: false },
+    { resumed: true },
+  ])
+  expect(events.filter(({ type }) => type === 'conversationLost')).toEqual([])
 })
 
 test.each([

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { agentStep } from '../../src/contract/agent-step.ts'
 import { agentCli, AGENT_PRESETS } from '../../src/contract/agents/index.ts'
 import { AgentReader, type AgentReport } from '../../src/contract/agents/report.ts'
 
@@ -46,6 +47,29 @@ test('whatever a conversation, model or endpoint is called, it stays one word of
       expect(bare).toMatch(/^[a-zA-Z_ "$()-]*$/)
     }),
   )
+})
+
+test.each([
+  ['~/.agent', true],
+  ['~/.local/share/a_b@1+2', true],
+  ['~', false],
+  ['~/', false],
+  ['~/..', false],
+  ['~/.a/../../x', false],
+  ['/etc/passwd', false],
+  ['~/a b', false],
+  ['~/-rf', false],
+  ['~/$(id)', false],
+])('%s as the place of conversations: %s', (path, isOne) => {
+  const agent = { run: 'agent', state: [path] }
+  expect(agentStep.safeParse({ agent, prompt: 'Go' }).success).toBe(isOne)
+})
+
+test('the places of the presets are such places', () => {
+  for (const preset of AGENT_PRESETS) {
+    const agent = { run: 'agent', state: agentCli(preset).state }
+    expect(agentStep.safeParse({ agent, prompt: 'Go' }).error).toBeUndefined()
+  }
 })
 
 test('a custom agent goes on by its own line where it has one', () => {

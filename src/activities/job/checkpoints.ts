@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { AgentJobSpec } from '../../contract/spec.ts'
+import { type AgentState, restoreAgentState, saveAgentState } from '../lib/agent-state.ts'
 import { runFolder } from '../lib/places.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { mapped } from '../lib/e2b.ts'
@@ -29,6 +30,8 @@ export interface Checkpoint extends Fingerprint {
   headRef: string
   /** Git bundles in the blob store, each on top of those before it, and the commit that each brings. */
   bundles: { key: string; commit: string }[]
+  /** What agents remembered at the end of the last turn of one. */
+  agents?: AgentState | undefined
 }
 import type { SandboxTarget } from '../lib/target.ts'
 
@@ -36,6 +39,8 @@ export interface SaveInput extends SandboxTarget {
   baseCommit: string
   previous: Checkpoint | null
   newSentinel: string
+  /** Where agents keep what they remember, if that may have changed. */
+  agents?: string[] | undefined
 }
 
 export interface RestoreInput extends SandboxTarget {
@@ -82,7 +87,10 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
       script: SAVE,
     })
     const [head = '', tree = '', staged = '', headRef = '', commit] = stdout.head.trimEnd().split('\n')
-    const now = { head, tree, staged, headRef, sentinel: newSentinel }
+    const agents = input.agents
+      ? await saveAgentState(deps, input, { state: input.agents, key: `agents-${newSentinel}` })
+      : previous?.agents
+    const now = { agents, head, tree, staged, headRef, sentinel: newSentinel }
     if (!commit) return { ...now, bundles: previous?.bundles ?? [], bytes: 0 }
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const key = `${runFolder(deps)}${earlier.length}-${commit}.bundle`
@@ -137,6 +145,8 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     if (result.exitCode === 4)
       throw failure('BaseCommitGone', `${repo.url} has no commit ${baseCommit} any more`)
     compare(checkpoint, result.stdout.head)
+    const { agents } = checkpoint
+    if (agents && 'key' in agents) await whileBeating(() => restoreAgentState(deps, input, agents.key))
   },
 
   /**

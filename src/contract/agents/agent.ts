@@ -31,11 +31,16 @@ export interface AgentCli {
   keyHeader: string | undefined
   /** The command line, and variables for it. Reads the prompt from its standard input, or from the file `$HOLDFAST_PROMPT`. */
   command(turn: AgentTurn): { line: string; envs: Record<string, string> }
+  /** Where it keeps its conversations, from `~/` on; what is there is saved with the job's work. */
+  state: string[]
   /** Whether what it says of its use is of the whole conversation, and not of the turn. */
   countsConversation?: true
   /** What a line of its standard output tells; nothing of one that isn't understood. */
   read(line: string): AgentEvent[]
 }
+
+/** Never saved, wherever they are: what agents keep keys in. */
+export const KEY_FILES = ['auth.json', '.credentials.json', 'credentials.json', '.env', '*.pem', '*.key']
 
 /** A key as requests bear it. */
 export const keyHeaders = (name: string, key: string): Record<string, string> => ({

@@ -4,6 +4,7 @@ import { type AgentCli, words } from './agent.ts'
 const HISTORY = '.aider.chat.history.md'
 
 export const aider: AgentCli = {
+  state: [`~/${HISTORY}`],
   program: 'aider',
   install: 'pip install aider-chat',
   keyVariable: 'OPENAI_API_KEY',

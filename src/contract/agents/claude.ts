@@ -1,6 +1,7 @@
 import { type AgentCli, type AgentEvent, asList, asNumber, asText, parseLine, words } from './agent.ts'
 
 export const claude: AgentCli = {
+  state: ['~/.claude/projects'],
   program: 'claude',
   install: 'npm install -g @anthropic-ai/claude-code',
   keyVariable: 'ANTHROPIC_API_KEY',

@@ -1,6 +1,7 @@
 import { type AgentCli, type AgentEvent, asNumber, asText, type Json, parseLine, words } from './agent.ts'
 
 export const codex: AgentCli = {
+  state: ['~/.codex/sessions'],
   program: 'codex',
   install: 'npm install -g @openai/codex',
   keyVariable: 'OPENAI_API_KEY',

@@ -7,17 +7,20 @@ export interface CustomAgent {
   resume?: string | undefined
   /** In which it sends its key. */
   keyHeader?: string | undefined
+  /** Where it keeps its conversations, from `~/` on. */
+  state?: string[] | undefined
 }
 
 const EVENTS = new Set(['conversation', 'message', 'toolCall', 'usage', 'error'])
 
 /** What it prints is its answer; lines of JSON may tell more, in the words of `AgentEvent`. */
-export const custom = ({ run, resume, keyHeader }: CustomAgent): AgentCli => ({
+export const custom = ({ run, resume, keyHeader, state = [] }: CustomAgent): AgentCli => ({
   program: '',
   install: '',
   keyVariable: 'HOLDFAST_AGENT_KEY',
   host: '',
   keyHeader,
+  state,
   command: ({ conversation, model, baseUrl }) => ({
     line: conversation !== null && resume ? resume : run,
     envs: {

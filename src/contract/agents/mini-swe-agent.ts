@@ -2,6 +2,7 @@ import { type AgentCli, words } from './agent.ts'
 
 /** Each call is a conversation of its own: what came before is told by the prompt. */
 export const miniSweAgent: AgentCli = {
+  state: [],
   program: 'mini',
   install: 'pip install mini-swe-agent',
   keyVariable: 'OPENAI_API_KEY',

@@ -4,6 +4,8 @@ import { type AgentCli, asNumber, asText, parseLine, words } from './agent.ts'
 const PROVIDER = 'holdfast'
 
 export const opencode: AgentCli = {
+  // The database and what isn't yet in it; beside them are logs, programs and keys.
+  state: ['storage', 'opencode.db', 'opencode.db-wal'].map((name) => `~/.local/share/opencode/${name}`),
   program: 'opencode',
   install: 'npm install -g opencode-ai',
   keyVariable: 'OPENAI_API_KEY',

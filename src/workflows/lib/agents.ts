@@ -10,7 +10,7 @@ import { type Ledger, priced } from './ledger.ts'
 import { type Ask, promptFor, turnName } from './prompt.ts'
 import type { Workspace } from './workspace.ts'
 
-/** Kept by the agent in the home of its sandbox, and gone with it. */
+/** Kept by the agent in the home of its sandbox, and saved with the work where it is known where. */
 interface Conversation {
   id: string
   sandboxNumber: number
@@ -23,6 +23,8 @@ export class Agents {
   readonly #journal: Journal
   readonly #workspace: Workspace
   readonly #ledger: Ledger
+  /** Where the agents that had a turn keep what they remember. */
+  readonly #state = new Set<string>()
   readonly #conversations = new Map<AgentStep, Conversation | null>()
 
   constructor(journal: Journal, workspace: Workspace, ledger: Ledger) {
@@ -44,6 +46,7 @@ export class Agents {
     const { prompt: _, ...how } = step
     let before: Conversation | null = null
     let sandboxNumber = 0
+    for (const path of agentCli(step.agent).state) this.#state.add(path)
     const number = this.#journal.startStep(
       'agent',
       name,
@@ -71,6 +74,7 @@ export class Agents {
           { startToCloseTimeout: step.timeout + 10 * 60_000 },
         )
       },
+      this.#state.size > 0 ? { agents: [...this.#state] } : {},
     )
     const { conversation: id } = report
     const usage = ofTurn(step, report.usage, before)
@@ -90,9 +94,21 @@ export class Agents {
     const conversation = this.#conversations.get(step)
     if (!conversation) return null
     if (conversation.sandboxNumber === sandboxNumber) return conversation
+    const why = this.#whyLost(step)
+    if (why === null) return conversation
     this.#conversations.set(step, null)
-    this.#journal.record({ type: 'conversationLost', name })
+    this.#journal.record({ type: 'conversationLost', name, why })
     return null
+  }
+
+  /** @returns null where what it remembers was restored with the work */
+  #whyLost({ agent }: AgentStep): string | null {
+    const saved = this.#workspace.agents
+    const { state } = agentCli(agent)
+    if (state.length === 0) return 'where it is kept is not known'
+    if (!saved) return 'it was not saved yet'
+    if ('unsaved' in saved) return `it was not saved: ${saved.unsaved}`
+    return state.some((path) => saved.paths.includes(path)) ? null : `nothing was at ${state.join(', ')}`
   }
 }
 

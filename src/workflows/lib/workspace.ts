@@ -3,17 +3,25 @@ import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
 import type { Checkpoint } from '../../activities/job/checkpoints.ts'
+import type { AgentState } from '../../activities/lib/agent-state.ts'
 import type { SandboxEgress } from '../../activities/lib/egress-headers.ts'
-import type { SandboxTarget } from '../../activities/lib/target.ts'
+import type { SandboxTarget as Target } from '../../activities/lib/target.ts'
 import { perform } from './activities.ts'
 import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
 import type { SandboxLease } from './lease.ts'
 import { beganNothing, lossOf } from './losses.ts'
 import { Outage } from './outage.ts'
+import { Setup } from './setup.ts'
 import { worthPausing } from './pause-policy.ts'
 
-type Target = SandboxTarget
+interface ChangeOptions<T> {
+  rerun?: CommandStep['rerun']
+  /** Whether the result says that there is nothing to save. */
+  isSaved?: (result: T) => boolean
+  /** Where agents keep what they remember, to be saved too. */
+  agents?: string[]
+}
 
 /** Sandboxes lost one after the other, with nothing achieved between them, before the job gives up. */
 const MAX_LOSSES = 5
@@ -28,8 +36,7 @@ export class Workspace {
   readonly #lease: SandboxLease
   #spec!: AgentJobSpec
   #checkpoint: Checkpoint | null = null
-  /** Commands that make what checkpoints don't hold, by their text. */
-  readonly #setup = new Map<string, (target: Target) => Promise<CommandResult>>()
+  readonly #setup = new Setup()
   /** What was last written into the sandbox; empty where nothing was. */
   #sentinel = ''
   #nextSentinel = uuid4()
@@ -78,21 +85,22 @@ export class Workspace {
     return `${head} ${tree} ${staged}`.trim()
   }
 
-  /**
-   * Does what changes the work, then saves it: after this it isn't lost any more.
-   *
-   * @param isSaved whether the result says that there is nothing to save
-   */
+  /** What agents remember, as it was last saved. */
+  get agents(): AgentState | undefined {
+    return this.#checkpoint?.agents
+  }
+
+  /** Does what changes the work, then saves it: after this it isn't lost any more. */
   change<T>(
     what: string,
     work: (target: Target) => Promise<T>,
-    { rerun, isSaved }: { rerun?: CommandStep['rerun']; isSaved?: (result: T) => boolean } = {},
+    { rerun, isSaved, agents }: ChangeOptions<T> = {},
   ): Promise<T> {
     return this.#surviving(
       async (begun) => {
         const result = await work(this.#target)
         begun()
-        if (!isSaved?.(result)) await this.#save(`checkpoint after ${what}`)
+        if (!isSaved?.(result)) await this.#save(`checkpoint after ${what}`, agents)
         this.#losses = 0
         return result
       },
@@ -108,8 +116,7 @@ export class Workspace {
   ): Promise<CommandResult> {
     const key = this.nextKey()
     const result = await this.change(name, (target) => run(target, key), { rerun: step.rerun })
-    if (step.rerun === 'always' && result.exitCode === 0)
-      this.#setup.set(JSON.stringify([step.cwd, step.run]), (target) => run(target, key))
+    if (step.rerun === 'always' && result.exitCode === 0) this.#setup.add(step, (target) => run(target, key))
     return result
   }
 
@@ -163,12 +170,13 @@ export class Workspace {
     this.#nextSentinel = uuid4()
   }
 
-  async #save(summary: string): Promise<void> {
+  async #save(summary: string, agents?: string[]): Promise<void> {
     const { bytes, ...checkpoint } = await perform('saveCheckpoint', summary, {
       ...this.#target,
       baseCommit: this.baseCommit,
       previous: this.#checkpoint,
       newSentinel: this.#nextSentinel,
+      agents,
     })
     this.#checkpoint = checkpoint
     this.#wrote(checkpoint.sentinel)
@@ -226,7 +234,7 @@ export class Workspace {
     await outage.wait()
   }
 
-  get #target(): SandboxTarget {
+  get #target(): Target {
     const sentinels = this.#sentinel ? [this.#sentinel, this.#nextSentinel] : []
     return { ...this.#lease.target, sentinels, askedAt: this.#askedAt }
   }
@@ -278,20 +286,12 @@ export class Workspace {
       })
     await restore('restore the work from its checkpoint')
     this.#wrote(checkpoint.sentinel)
-    for (const run of this.#setup.values()) {
-      const { exitCode } = await run(this.#target)
-      if (exitCode !== 0)
-        throw jobFailure('StepFailed', `a step that runs again in a restored sandbox exited with ${exitCode}`)
-    }
-    if (this.#setup.size > 0) await restore('restore the files that the repeated steps touched')
+    await this.#setup.repeat(() => this.#target)
+    if (!this.#setup.isEmpty) await restore('restore the files that the repeated steps touched')
     this.#incomplete = false
     this.#restoringSince = undefined
     const { sandboxId } = this.#lease.target
-    this.#journal.record({
-      type: 'sandboxRestored',
-      sandboxId,
-      head: checkpoint.head,
-      ms: Date.now() - begun,
-    })
+    const { head } = checkpoint
+    this.#journal.record({ type: 'sandboxRestored', sandboxId, head, ms: Date.now() - begun })
   }
 }
