@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Sandbox } from 'e2b'
 import { expect, onTestFinished, test } from 'vitest'
 import { startSandboxServer } from '../support/sandbox-server.ts'
@@ -25,4 +26,27 @@ test('by bubblewrap a sandbox has one user, no privileges and a read-only system
     await expect(single.commands.run(`echo x > ${path}`)).rejects.toMatchObject({
       stderr: expect.stringContaining('Read-only') as string,
     })
+})
+
+test('a server of an ordinary user isolates as well, with what that user may have of limits', async ({
+  skip,
+}) => {
+  skip(process.getuid?.() !== 0, 'every other test runs as an ordinary user then')
+  const other = ['--reuid=1000', '--regid=1000', '--clear-groups']
+  const readable = spawnSync('setpriv', [...other, 'test', '-r', 'package.json']).status === 0
+  skip(!readable, 'this folder is closed to other users')
+  // By now root's server has made control groups that another user may not change.
+  const ordinary = await startSandboxServer({ as: 1000, env: { HOME: '/nonexistent' } })
+  try {
+    const sandbox = await Sandbox.create(ordinary.connection)
+    const { stdout } = await sandbox.commands.run('id -un; ls -A /tmp; touch /usr/x || echo kept')
+    expect(stdout).toBe('user\nkept\n')
+    await sandbox.pause()
+    await sandbox.connect()
+    expect((await sandbox.commands.run('echo again')).stdout).toBe('again\n')
+    const health = (await (await fetch(`${ordinary.apiUrl}/health`)).json()) as object
+    expect(health).toMatchObject({ isolation: 'bubblewrap', root: false })
+  } finally {
+    await ordinary.stop()
+  }
 })

@@ -113,3 +113,35 @@ test('pause, resume and kill of 10 sandboxes at once leave none in between', asy
   expect(outputs.every(({ stdout }) => stdout === 'ok\n')).toBe(true)
   expect(await Promise.all(all.map((sandbox) => sandbox.kill()))).toEqual(all.map(() => true))
 })
+
+const SILENT = `import socket
+s = socket.create_server(('', 8000))
+print('listens', flush=True)
+c, _ = s.accept()
+c.recv(10)
+print('was asked', flush=True)
+c.recv(10 ** 6)
+c.recv(1)`
+
+test.each(['pause', 'kill'] as const)(
+  'a request that waits for its answer at a %s is told that the sandbox is gone',
+  async (end) => {
+    const sandbox = await create()
+    await sandbox.files.write('silent.py', SILENT)
+    const lines = new ReadableStream<string>({
+      start: (controller) =>
+        void sandbox.commands.run('python3 silent.py', {
+          background: true,
+          onStdout: (text) => controller.enqueue(text),
+        }),
+    }).getReader()
+    expect((await lines.read()).value).toBe('listens\n')
+    const headers = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8000' }
+    const asked = fetch(server.sandboxUrl, { headers })
+    expect((await lines.read()).value).toBe('was asked\n')
+    await sandbox[end]()
+    const answer = await asked
+    expect(answer.status).toBe(502)
+    expect(await answer.json()).toMatchObject({ message: 'The sandbox was not found' })
+  },
+)

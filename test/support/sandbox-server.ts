@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -17,6 +17,8 @@ export interface SandboxServerOptions {
   env?: Record<string, string>
   /** An open file that the server inherits, as from a careless shell. */
   inherit?: number
+  /** The uid and gid that the server runs under; only root can say another than its own. */
+  as?: number
 }
 
 export type FaultToArm = z.input<typeof fault>
@@ -53,6 +55,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export async function startSandboxServer(options: SandboxServerOptions = {}): Promise<SandboxServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-sandboxes-'))
   await chmod(dataDir, 0o711)
+  const user = options.as === undefined ? {} : { uid: options.as, gid: options.as }
+  if (options.as !== undefined) await chown(dataDir, options.as, options.as)
   let log = ''
   let child: ChildProcess
 
@@ -63,6 +67,7 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
   const launch = async (port: number) => {
     const args = ['src/local-sandbox/main.ts', '--port', String(port), '--data-dir', dataDir, '--json']
     child = spawn(process.execPath, ['--import', 'tsx', ...args, ...(options.args ?? [])], {
+      ...user,
       cwd: root,
       env: { ...process.env, E2B_API_KEY: options.apiKey ?? '', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe', ...inherited],

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -97,7 +97,11 @@ function groupFolders(): string[] | undefined {
           firstThere(join(mount, name, own.get(name) ?? '/'), join(mount, name)),
         )
     const folders = bases.map((base) => join(base, parent))
-    for (const folder of folders) mkdirSync(folder, { recursive: true })
+    for (const folder of folders) {
+      mkdirSync(folder, { recursive: true })
+      // It is there already where another user's server has made it.
+      accessSync(folder, constants.W_OK)
+    }
     if (folders.length === 1) writeFileSync(join(folders[0]!, 'cgroup.subtree_control'), controllers)
     return folders
   } catch {

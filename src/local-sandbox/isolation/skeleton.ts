@@ -80,6 +80,11 @@ async function makeUsr(usr: string, closed: string[]): Promise<void> {
     // To an overlay it says that there is nothing of this name below.
     await execa('mknod', [place, 'c', '0', '0'])
   }
+  // E2B's has it under this name too, and Debian only by a package.
+  if (existsSync('/usr/bin/python3') && !existsSync('/usr/bin/python')) {
+    await mkdir(join(usr, 'bin'), { recursive: true })
+    await symlink('python3', join(usr, 'bin/python'))
+  }
   if (existsSync('/usr/bin/sudo')) return
   for (const path of ['bin/sudo', setpriv]) await mkdir(dirname(join(usr, path)), { recursive: true })
   await copyFile(sudo, join(usr, 'bin/sudo'))

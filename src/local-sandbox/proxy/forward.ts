@@ -43,7 +43,7 @@ export function forward(
     answer.on('error', () => request.socket.resetAndDestroy())
   })
   outgoing.on('error', (error) => {
-    if (response.destroyed || request.socket.destroyed) return
+    if (response.writableEnded || response.destroyed || request.socket.destroyed) return
     if (response.headersSent) request.socket.resetAndDestroy()
     else onError(error)
   })

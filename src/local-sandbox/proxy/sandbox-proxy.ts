@@ -24,8 +24,11 @@ export class SandboxProxy {
     try {
       const sandbox = await this.#admitted(sandboxId)
       if (!sandbox) return this.#unavailable(response, sandboxId)
-      // From the socket to the answer's end, whatever cuts the sandbox off cuts this too.
-      const untrack = sandbox.track(request.socket)
+      // In the middle of an answer clients must see a reset: a plain end reads as another error in some.
+      const untrack = sandbox.track(() => {
+        if (response.headersSent || !request.complete) request.socket.resetAndDestroy()
+        else this.#unavailable(response, sandboxId)
+      })
       response.once('close', untrack)
       if (port === envdPort) {
         authorize(
@@ -74,7 +77,10 @@ export class SandboxProxy {
       if (!sandbox || port === envdPort) throw new HttpError(502, 'The sandbox was not found')
       this.#checkTraffic(sandbox, request)
       const upstream = await connectPort(sandbox.machine, port, speaksTls(sandbox, port))
-      client.once('close', sandbox.track(client))
+      client.once(
+        'close',
+        sandbox.track(() => request.socket.resetAndDestroy()),
+      )
       upstream.on('error', () => client.destroy())
       upstream.once('close', () => client.destroy())
       client.once('close', () => upstream.destroy())

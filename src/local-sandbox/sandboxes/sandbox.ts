@@ -1,5 +1,3 @@
-import type { Duplex } from 'node:stream'
-import { Socket } from 'node:net'
 import { conflict, notFound } from '../errors.ts'
 import { createExclusive } from '../exclusive.ts'
 import { keepHome, loseFiles } from '../faults/lose-files.ts'
@@ -27,7 +25,7 @@ export class Sandbox {
   #forget: () => void
   #exclusive = createExclusive()
   #state: 'open' | 'killing' | 'gone' = 'open'
-  #streams = new Set<Duplex>()
+  #cuts = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
 
   /** `forget` is called once it has gone. */
@@ -161,10 +159,10 @@ export class Sandbox {
     return true
   }
 
-  /** Keeps a client's connection, so that a pause or kill can cut it, until the function returned is called. */
-  track(stream: Duplex): () => void {
-    this.#streams.add(stream)
-    return () => void this.#streams.delete(stream)
+  /** Keeps what cuts a client off, for a pause or kill to call it, until the function returned is called. */
+  track(cut: () => void): () => void {
+    this.#cuts.add(cut)
+    return () => void this.#cuts.delete(cut)
   }
 
   #change<T>(task: () => Promise<T>): Promise<T> {
@@ -256,13 +254,9 @@ export class Sandbox {
     this.#forget()
   }
 
-  // Clients must see a reset: a plain end in the middle of a body reads as another error in some.
   #cut(): void {
-    for (const stream of this.#streams) {
-      if (stream instanceof Socket) stream.resetAndDestroy()
-      else stream.destroy()
-    }
-    this.#streams.clear()
+    for (const cut of this.#cuts) cut()
+    this.#cuts.clear()
   }
 
   async #setEnd(seconds: number): Promise<void> {
