@@ -97,6 +97,17 @@ async function manyAtOnce() {
   return { started, ran, each }
 }
 
+/** Of a file of 100 MB that can't be packed: as the SDK asks for it (gzip), and plain. */
+async function downloads(sandbox: Sandbox) {
+  await sandbox.commands.run('head -c 100M /dev/urandom > large')
+  const url = await sandbox.downloadUrl('large')
+  const headers = { 'accept-encoding': 'identity' }
+  return {
+    read100MB: await milliseconds(() => sandbox.files.read('large', { format: 'bytes' })),
+    plainDownload100MB: await milliseconds(async () => (await fetch(url, { headers })).arrayBuffer()),
+  }
+}
+
 async function measure() {
   const sandbox = await create()
   const bareTool = inIsolation(sandbox, ['true'])
@@ -112,9 +123,11 @@ async function measure() {
     pause: () => milliseconds(() => sandbox.pause()),
     resume: () => milliseconds(() => sandbox.connect()),
   })
+  const large = await downloads(sandbox)
   const many = await manyAtOnce()
   return {
     ...single,
+    ...large,
     createToFirstCommand: single.create + single.firstCommand,
     createToBareTool: (single.create + single.firstCommand) / single.bareTool,
     commandOverBash: single.command - single.bashPlain,

@@ -26,7 +26,12 @@ const PLOT = 'import matplotlib.pyplot as plt\nplt.plot([1, 2, 3]); plt.show()'
 /** All but `network.getMcp`, which needs a template that the local server doesn't have. */
 export function cases(
   world: World,
-): Record<Exclude<SandboxOperationName, 'network.getMcp'> | 'ten files.exists at once', Case> {
+): Record<
+  | Exclude<SandboxOperationName, 'network.getMcp'>
+  | 'ten files.exists at once'
+  | 'ten files.exists in a batch',
+  Case
+> {
   const { session, sdk, repoUrl, token } = world
   const run =
     (line: (n: number) => string) =>
@@ -114,6 +119,12 @@ export function cases(
     'ten files.exists at once': {
       session: () => tenTimes(() => session.files.exists('/etc/passwd')),
       sdk: () => tenTimes(() => sdk.files.exists('/etc/passwd')),
+    },
+    'ten files.exists in a batch': {
+      session: () => session.batch((s) => tenTimes(() => s.files.exists('/etc/passwd'))),
+      sdk: async () => {
+        for (let n = 0; n < 10; n++) await sdk.files.exists('/etc/passwd')
+      },
     },
     'files.getInfo': {
       session: () => session.files.getInfo('/etc/passwd'),

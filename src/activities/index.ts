@@ -1,4 +1,5 @@
 import { accountOperations } from './account.ts'
+import { batchActivities } from './batch.ts'
 import { codeOperations } from './code.ts'
 import { commandOperations } from './commands.ts'
 import { fileOperations } from './files.ts'
@@ -21,8 +22,8 @@ import { sessionActivities } from './sessions.ts'
 import { sandboxOperations } from './sandbox.ts'
 
 /** Every activity of Holdfast, for a worker: the operations by E2B's names, and what a job is made of. */
-export const createActivities = (deps: ActivityDeps) => ({
-  ...asActivities(deps, {
+export const createActivities = (deps: ActivityDeps) => {
+  const operations = asActivities(deps, {
     ...sandboxOperations,
     ...commandOperations,
     ...fileOperations,
@@ -30,7 +31,11 @@ export const createActivities = (deps: ActivityDeps) => ({
     ...codeOperations,
     ...networkOperations,
     ...accountOperations,
-  }),
+  })
+  return { ...operations, ...batchActivities(operations), ...others(deps) }
+}
+
+const others = (deps: ActivityDeps) => ({
   ...lifecycleActivities(deps),
   ...admissionActivities(deps),
   ...commandActivities(deps),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Client } from '@temporalio/client'
+import { type BatchApi, batched, batchProblem, type BatchedOperation } from '../contract/operations/batch.ts'
 import { sandboxApi, type SandboxApi } from '../contract/operations/api.ts'
 import { OPERATION_INPUTS, type OperationInput } from '../contract/operations/inputs.ts'
 import type { OperationResults } from '../contract/operations/results.ts'
@@ -8,6 +9,7 @@ import type { OutputChunk } from '../contract/output.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import type { SessionReference, SessionStatus } from '../contract/session.ts'
 import {
+  batchUpdate,
   closeUpdate,
   forkUpdate,
   operationUpdate,
@@ -90,6 +92,26 @@ export class Session implements SandboxApi {
       )
     return this.#request(options, (updateId) =>
       this.#handle.executeUpdate(operationUpdate(name), { args: [input], updateId }),
+    )
+  }
+
+  /**
+   * Several operations in one round trip, in order: `batch((s) => Promise.all([s.files.write('a', 'x'), s.files.list('.')]))`.
+   * All are asked for at once, so none can use another's result. The first that fails is the last that is done: it and those behind
+   * it reject. A worker that dies meanwhile leaves each of them done once, as if it had been asked for by itself.
+   *
+   * @param ask commands, files, git and network, but for `commands.wait`; at most 50
+   */
+  batch<T>(ask: (sandbox: BatchApi) => Promise<T>, options: RequestOptions = {}): Promise<T> {
+    return batched(
+      ask,
+      (operations) => {
+        checkBatch(operations)
+        return this.#request(options, (updateId) =>
+          this.#handle.executeUpdate(batchUpdate, { args: [{ operations }], updateId }),
+        )
+      },
+      (type, message, report) => new HoldfastError(type, message, report ? { report } : {}),
     )
   }
 
@@ -185,5 +207,20 @@ export class Session implements SandboxApi {
 
   #typed<T>(call: () => Promise<T>): Promise<T> {
     return typed(call, this.id, 'session')
+  }
+}
+
+/** @throws `SandboxInvalidArgument`, `InvalidSpec` */
+function checkBatch(operations: BatchedOperation[]): void {
+  const problem = batchProblem(operations)
+  if (problem) throw new HoldfastError('SandboxInvalidArgument', problem)
+  for (const [index, { name, input }] of operations.entries()) {
+    const parsed = parse(OPERATION_INPUTS[name], input)
+    if (parsed.ok) continue
+    const problems = parsed.problems.map(({ field, problem }) => ({
+      field: `operations[${index}].${field}`,
+      problem,
+    }))
+    throw new HoldfastError('InvalidSpec', describeProblems(problems), { problems })
   }
 }

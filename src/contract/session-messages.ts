@@ -1,4 +1,5 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow'
+import type { BatchedOperation, BatchResult } from './operations/batch.ts'
 import type { OperationInput } from './operations/inputs.ts'
 import type { OperationResults } from './operations/results.ts'
 import type { SandboxOperationName } from './operations/table.ts'
@@ -8,6 +9,7 @@ import type { SessionReference, SessionStatus } from './session.ts'
 export const operationUpdate = <N extends SandboxOperationName>(name: N) =>
   defineUpdate<OperationResults[N], [OperationInput<N>]>(name)
 
+export const batchUpdate = defineUpdate<BatchResult, [{ operations: BatchedOperation[] }]>('batch')
 export const pauseUpdate = defineUpdate<void>('pause')
 export const resumeUpdate = defineUpdate<void>('resume')
 export const closeUpdate = defineUpdate<void>('close')

@@ -9,9 +9,11 @@ import {
   startChild,
 } from '@temporalio/workflow'
 import { asPairs, SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
+import { batchProblem } from '../contract/operations/batch.ts'
 import { SANDBOX_OPERATION_NAMES, SANDBOX_OPERATIONS } from '../contract/operations/table.ts'
 import type { SessionArgs, SessionReference } from '../contract/session.ts'
 import {
+  batchUpdate,
   closeUpdate,
   forkUpdate,
   pauseUpdate,
@@ -37,6 +39,15 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
         validator: (_input: object) => session.admit(),
       },
     )
+  setHandler(batchUpdate, ({ operations }) => session.batch(operations), {
+    description:
+      'several operations in order: {"operations": [{"name": "files.exists", "input": {"path": "a"}}]}',
+    validator: (input) => {
+      session.admit()
+      const problem = batchProblem(input?.operations)
+      if (problem) throw jobFailure('SandboxInvalidArgument', problem)
+    },
+  })
   setHandler(pauseUpdate, () => session.pause(), {
     description: 'pause the sandbox when what runs has ended; the next use resumes it',
     validator,

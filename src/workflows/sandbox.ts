@@ -1,4 +1,5 @@
 import { CancellationScope, defineSignal, setHandler, uuid4 } from '@temporalio/workflow'
+import { type BatchApi, batched } from '../contract/operations/batch.ts'
 import { sandboxApi, type Perform, type SandboxApi } from '../contract/operations/api.ts'
 import type { OperationInput } from '../contract/operations/inputs.ts'
 import type { FileEvent, OperationResults, Page, SandboxDetails } from '../contract/operations/results.ts'
@@ -6,12 +7,18 @@ import type { AccountOperationName } from '../contract/operations/table.ts'
 import type { SandboxWish } from '../contract/sandboxes.ts'
 import type { SessionReference } from '../contract/session.ts'
 import { perform } from './lib/activities.ts'
+import { jobFailure } from './lib/failures.ts'
 import { SandboxLease } from './lib/lease.ts'
-import { inWords, operate } from './lib/operate.ts'
+import { inWords, operate, operateBatch } from './lib/operate.ts'
 
 /** A sandbox of this workflow's own: E2B's SDK, each call a durable activity. */
 export interface Sandbox extends SandboxApi {
   sandboxId: string
+  /**
+   * Several operations as one activity, in order: `batch((s) => Promise.all([s.files.write('a', 'x'), s.files.list('.')]))`. None can
+   * use another's result; the first that fails is the last that is done.
+   */
+  batch<T>(ask: (sandbox: BatchApi) => Promise<T>): Promise<T>
   /** E2B's `pause`. Every operation resumes it. */
   pause(): Promise<void>
   /** E2B's `connect`, which resumes. */
@@ -97,12 +104,18 @@ export function attachSession(reference: SessionReference): SandboxApi {
 }
 
 function handle(sandboxId: string, sandboxTimeoutMs: number): Sandbox {
-  const target = { sandboxId, sandboxTimeoutMs, sentinels: [] }
+  const target = { sandboxId, sandboxNumber: 1, sandboxTimeoutMs, sentinels: [] }
   const onSandbox: Perform = (name, input) =>
     operate(name, { target, input } as unknown as Parameters<typeof operate<typeof name>>[1])
   return {
     ...sandboxApi(onSandbox),
     sandboxId,
+    batch: (ask) =>
+      batched(
+        ask,
+        (operations) => operateBatch({ target, key: uuid4(), operations }),
+        (type, message, report) => jobFailure(type, message, report?.output),
+      ),
     pause: () => perform('pauseSandbox', 'pause the sandbox', { sandboxId }),
     connect: () => perform('resumeSandbox', 'resume the sandbox', { sandboxId, timeoutMs: sandboxTimeoutMs }),
     kill: () =>

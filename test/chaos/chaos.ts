@@ -18,6 +18,8 @@ export interface ChaosOptions {
   /** Folder for histories that don't replay, and those of jobs with another problem. */
   keepHistories?: string | undefined
   onProgress: (line: string) => void
+  /** Told before the world is ended: what hangs in it may end the process then. */
+  onVerdict?: (verdict: ChaosVerdict) => void
   /** Gives up; what was started is ended. */
   signal: AbortSignal
 }
@@ -91,6 +93,7 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
         ...unreplayed,
       ],
     }
+    options.onVerdict?.(verdict)
     return { verdict, kept: verdict.problems.length === 0 }
   } finally {
     await world.stop()

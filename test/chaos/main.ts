@@ -24,14 +24,15 @@ const options = new Command('chaos')
 const write = (line: string): void => void process.stderr.write(`${line}\n`)
 const signal = interruption(() => write('ending what was started; once more to end at once'))
 try {
-  const { verdict, kept } = await chaos({
+  const { kept } = await chaos({
     ...options,
     signal,
     onProgress: options.json ? () => undefined : write,
+    onVerdict: ({ problems, ...line }) => {
+      for (const problem of problems) write(problem)
+      process.stdout.write(`${JSON.stringify(line)}\n`)
+    },
   })
-  for (const problem of verdict.problems) write(problem)
-  const { problems: _, ...line } = verdict
-  process.stdout.write(`${JSON.stringify(line)}\n`)
   process.exit(kept ? 0 : 1)
 } catch (error) {
   if (signal.aborted) process.exit(130)

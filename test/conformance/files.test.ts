@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { AuthenticationError, FileNotFoundError, FileType, InvalidArgumentError, Sandbox } from 'e2b'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
@@ -101,6 +101,12 @@ describe('raw HTTP', () => {
     expect(await encoding('gzip, deflate')).toEqual([200, 'gzip'])
     expect(await encoding('identity')).toEqual([200, null])
     expect(await encoding('br, identity;q=0, gzip;q=0')).toEqual([406, null])
+  })
+
+  test('a large file that gzip makes no smaller is read whole, and long before the client gives up', async () => {
+    const { stdout } = await sandbox.commands.run('head -c 48M /dev/urandom | tee large | sha256sum')
+    const bytes = await sandbox.files.read('large', { format: 'bytes', requestTimeoutMs: 20_000 })
+    expect(`${createHash('sha256').update(bytes).digest('hex')}  -\n`).toBe(stdout)
   })
 
   test.each([

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { CommandExitError, Sandbox } from 'e2b'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
@@ -121,6 +122,31 @@ test("what root changes of the system is kept: by pauses, by snapshots and forks
   await fork.connect()
   expect(await look(fork)).toBe(changed)
   expect(await output('type tool rid 2>/dev/null | wc -l; type yes | wc -l')).toBe('0\n1\n')
+})
+
+const PACKAGE = `set -e
+mkdir -p pkg/DEBIAN pkg/usr/bin
+printf 'Package: greeting\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody\nDepends: bash\nDescription: greets\n' > pkg/DEBIAN/control
+printf '#!/bin/sh\nset -e\nadduser --system --quiet --group greeter\n' > pkg/DEBIAN/postinst
+printf '#!/bin/sh\necho hello\n' > pkg/usr/bin/greeting
+chmod 755 pkg/DEBIAN/postinst pkg/usr/bin/greeting
+dpkg-deb --root-owner-group --build pkg greeting.deb`
+
+test('apt-get installs a package with what it depends on and its script, for this sandbox and its forks alone', async ({
+  skip,
+}) => {
+  skip(!existsSync('/usr/bin/apt-get'), 'this machine has no apt-get')
+  const source = await create()
+  await source.commands.run(PACKAGE)
+  await source.commands.run('sudo apt-get install -y -o Acquire::http::Timeout=2 ./greeting.deb', {
+    envs: { DEBIAN_FRONTEND: 'noninteractive' },
+  })
+  const [fork] = (await source.fork({ count: 1, timeoutMs: 60_000 })) as [Sandbox]
+  const look = 'greeting; dpkg-query -W -f "\\${Status}\n" greeting; id -un greeter'
+  expect(await output(look, {}, fork)).toBe('hello\ninstall ok installed\ngreeter\n')
+  await fork.commands.run('sudo apt-get remove -y greeting')
+  expect(await output(look, {}, source)).toBe('hello\ninstall ok installed\ngreeter\n')
+  expect(await output('dpkg-query -W greeting 2>/dev/null || echo none')).toBe('none\n')
 })
 
 const GATEWAY = `#!/bin/sh

@@ -32,6 +32,7 @@ test('a workflow of one’s own uses a sandbox as it would by E2B’s SDK', asyn
     killed: true,
     snapshot: expect.any(String),
     copy: 'one',
+    written: 'one',
   })
 })
 

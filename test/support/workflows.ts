@@ -12,7 +12,9 @@ export async function sandboxLife(group: string): Promise<Record<string, unknown
   const sandbox = await createSandbox({ metadata: { group }, envs: { GREETING: 'hello' } })
   try {
     const greeting = await sandbox.commands.run('echo $GREETING; exit 3')
-    await sandbox.files.write('w/a.txt', 'one')
+    const [, written] = await sandbox.batch((s) =>
+      Promise.all([s.files.write('w/a.txt', 'one'), s.files.read('w/a.txt')]),
+    )
     const seen: FileEvent[] = []
     const watching = sandbox.watch('w', (events) => seen.push(...events), { maxEvents: 1, timeoutMs: 30_000 })
     const { commandId } = await sandbox.commands.start('while :; do echo more >>w/b.txt; sleep 0.1; done')
@@ -33,6 +35,7 @@ export async function sandboxLife(group: string): Promise<Record<string, unknown
       killed,
       snapshot: snapshot.snapshotId,
       copy,
+      written,
     }
   } finally {
     await sandbox.kill()

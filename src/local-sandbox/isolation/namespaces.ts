@@ -7,6 +7,7 @@ import { diskRoot, idsPerSandbox, userId } from './ids.ts'
 import { envdScript, home, inner, interpreterEnvironment, interpreterProgram, nodeFolder } from './inner.ts'
 import { launch, toolPath } from './launch.ts'
 import type { Limiter } from './limits.ts'
+import { packageDatabase } from './packages.ts'
 import { firstProcess, pidNamespace } from './pid-namespace.ts'
 import { besideUsr } from './rootfs.ts'
 import { provideSkeleton } from './skeleton.ts'
@@ -96,6 +97,9 @@ function command(
     ['disk', folders.root, 'disk', 'disk', skeleton, 'skeleton', 'system', '/usr', 'usr'],
     overlay('skeleton/root', 'root', '/'),
     overlay('skeleton/usr:usr', 'usr', '/usr'),
+    packageDatabase === undefined
+      ? []
+      : ['system', packageDatabase, 'dpkg', ...overlay('skeleton/dpkg:dpkg', 'dpkg', packageDatabase)],
     besideUsr().flatMap(({ path, link }) => (link === undefined ? ['ro-bind', path, path] : [])),
     ['bind', from(folders.home), home, 'bind', from(folders.tmp), '/tmp'],
     ['bind', from(folders.varTmp), '/var/tmp', 'proc', '/proc', 'dev', '/dev', 'tmpfs', '/run'],

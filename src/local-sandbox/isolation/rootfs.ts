@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs'
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemAccounts } from './packages.ts'
 
 /** The host's files that sandboxes see besides /usr: nothing that names people, hosts or secrets. */
 export function hostFiles(): string[] {
@@ -25,8 +26,8 @@ export function besideUsr(): { path: string; link: string | undefined }[] {
 /** Makes a sandbox's /etc in `folder`, with places to mount `hostFiles` on. Profiles are empty: each command is a login. */
 export async function makeEtc(folder: string): Promise<void> {
   const files = {
-    passwd: `root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000:user:/home/user:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`,
-    group: `root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n`,
+    passwd: `root:x:0:0:root:/root:/bin/bash\n${await systemAccounts('passwd')}user:x:1000:1000:user:/home/user:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`,
+    group: `root:x:0:\n${await systemAccounts('group')}user:x:1000:\nnogroup:x:65534:\n`,
     hosts: `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n`,
     'nsswitch.conf': `passwd: files\ngroup: files\nhosts: files\n`,
     'resolv.conf': `# no resolver here: names are resolved by the egress proxy (HTTP_PROXY)\n`,

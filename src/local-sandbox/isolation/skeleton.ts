@@ -7,6 +7,7 @@ import { execa } from 'execa'
 import { authorities } from './authorities.ts'
 import { diskRoot, userId } from './ids.ts'
 import * as inside from './inner.ts'
+import { packageSettings, preparePackages } from './packages.ts'
 import { besideUsr, hostFiles, makeEtc } from './rootfs.ts'
 
 const sudo = fileURLToPath(new URL('./sudo.sh', import.meta.url))
@@ -23,27 +24,35 @@ const folders =
 const mountedFolders = [inside.nodeFolder, inside.interpreterEnvironment, inside.interpreterProgram]
 
 /**
- * The lowest layers of sandboxes' file systems, made once in `dir`, which must be closed to others: `root`, and `usr`,
- * which lies over the host's. All is owned as on a sandbox's disk. Resolves to their folder.
+ * The lowest layers of sandboxes' file systems, made once in `dir`, which must be closed to others: `root`, `usr`,
+ * which lies over the host's, and `dpkg`, which lies over the host's package database. All is owned as on a sandbox's disk. Resolves to their folder.
  */
 export async function provideSkeleton(dir: string, node: string | undefined): Promise<string> {
-  const closed = await closedToOthers([administrators, ...hostFiles()])
+  const closed = await closedToOthers([administrators, ...hostFiles(), ...packageSettings])
   const hash = createHash('sha256').update(JSON.stringify([folders, authorities, closed, node ?? '']))
   hash.update(readFileSync(sudo))
   // A sandbox that runs keeps the one it was started with, so another one has another folder.
-  for (const path of [...hostFiles(), '/usr/bin'])
+  for (const path of [...hostFiles(), ...packageSettings, '/usr/bin'])
     hash.update(`${path} ${statSync(path).mtimeMs} ${existsSync('/usr/bin/sudo')}`)
   const target = join(dir, hash.digest('hex').slice(0, 12))
   if (existsSync(target)) return target
   const draft = `${target}.draft`
   await rm(draft, { recursive: true, force: true })
-  await Promise.all([makeRoot(join(draft, 'root'), node, closed), makeUsr(join(draft, 'usr'), closed)])
+  await Promise.all([
+    makeRoot(join(draft, 'root'), join(draft, 'dpkg'), node, closed),
+    makeUsr(join(draft, 'usr'), closed),
+  ])
   await own(draft)
   await rename(draft, target)
   return target
 }
 
-async function makeRoot(root: string, node: string | undefined, closed: string[]): Promise<void> {
+async function makeRoot(
+  root: string,
+  database: string,
+  node: string | undefined,
+  closed: string[],
+): Promise<void> {
   for (const folder of [...folders, ...mountedFolders, inside.inner.trust])
     await mkdir(join(root, folder), { recursive: true, mode: 0o755 })
   for (const { path, link } of besideUsr())
@@ -54,6 +63,7 @@ async function makeRoot(root: string, node: string | undefined, closed: string[]
   const etc = join(root, 'etc')
   await makeEtc(etc)
   await execa('cp', ['-a', '--parents', '--', ...hostFiles(), root])
+  await preparePackages(root, database)
   for (const path of closed) await rm(join(root, path), { recursive: true, force: true })
   for (const [name, mode, content] of authorities) {
     await mkdir(dirname(join(etc, name)), { recursive: true })

@@ -7,6 +7,9 @@ import type { Owners, SandboxFolders } from '../isolation/driver.ts'
 const longestSocket = '/sandboxes/i0123456789012345678/egress/egress.sock'.length
 const maxSocketPath = 107
 
+/** What of the system a sandbox keeps its own changes of: each an overlay. */
+const layers = ['root', 'usr', 'dpkg']
+
 /** The folders of a data directory. */
 export class Layout {
   readonly dir: string
@@ -100,8 +103,8 @@ export class Layout {
       [folders.home, user, 0o755],
       [folders.tmp, root, 0o1777],
       [folders.varTmp, root, 0o1777],
-      ...['root', 'usr'].map((name) => [join(folders.system, name), root, 0o755] as const),
-      ...['root', 'usr'].map((name) => [join(folders.work, name), root, 0o700] as const),
+      ...layers.map((name) => [join(folders.system, name), root, 0o755] as const),
+      ...layers.map((name) => [join(folders.work, name), root, 0o700] as const),
     ] as const) {
       await mkdir(folder, { recursive: true })
       await own(folder, owner, owner, mode)

@@ -83,6 +83,8 @@ const TABLE = {
   'sandbox.deleteSnapshot': QUICK,
   'template.exists': QUICK,
   'template.build': SLOW,
+  // Several of them
+  batch: WORK,
   // A sandbox's life
   admitJob: { startToCloseTimeout: '10s', retry: retry(5) },
   admitChanges: { startToCloseTimeout: '10s', retry: retry(5) },

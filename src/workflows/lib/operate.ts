@@ -1,11 +1,15 @@
 import type { Duration } from '@temporalio/common'
 import type { OperationCall } from '../../activities/lib/operation.ts'
+import type { BatchCall } from '../../activities/batch.ts'
+import type { BatchResult } from '../../contract/operations/batch.ts'
 import type { OperationResults } from '../../contract/operations/results.ts'
 import type { OperationName } from '../../contract/operations/table.ts'
 import { perform } from './activities.ts'
 
 /** What an operation that takes a time gets beyond it: for reaching the sandbox, and for ending what runs too long. */
 const MARGIN_MS = 5 * 60_000
+/** What each operation of a batch gets that names no time. */
+const DEFAULT_MS = 60_000
 
 /** Performs an operation as an activity, for as long as its input lets it take. */
 export function operate<N extends OperationName>(
@@ -17,6 +21,19 @@ export function operate<N extends OperationName>(
     typeof timeoutMs === 'number' && name !== 'commands.start' ? timeoutMs + MARGIN_MS : undefined
   const run = perform as (...args: unknown[]) => Promise<OperationResults[N]>
   return run(name, inWords(name, call.input), call, startToCloseTimeout ? { startToCloseTimeout } : {})
+}
+
+/** Performs several in order as one activity, for as long as all of them may take. */
+export function operateBatch(call: BatchCall): Promise<BatchResult> {
+  const { operations } = call
+  const times = operations.map(({ input }) => (input as { timeoutMs?: unknown }).timeoutMs)
+  const totalMs = times.reduce<number>(
+    (sum, ms) => sum + (typeof ms === 'number' ? ms : DEFAULT_MS),
+    MARGIN_MS,
+  )
+  const first = operations[0]
+  const words = first ? `${inWords(first.name, first.input)}; ${operations.length - 1} more` : 'nothing'
+  return perform('batch', words, call, { startToCloseTimeout: totalMs })
 }
 
 /** What the Temporal UI shows beside the activity: the operation, and what it is about. */

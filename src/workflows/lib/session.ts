@@ -14,6 +14,7 @@ import {
 } from '@temporalio/workflow'
 import type { FailureReport } from '../../contract/failures.ts'
 import type { SandboxWish } from '../../contract/sandboxes.ts'
+import type { BatchedOperation, BatchResult } from '../../contract/operations/batch.ts'
 import type { OperationInput } from '../../contract/operations/inputs.ts'
 import type { OperationResults } from '../../contract/operations/results.ts'
 import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/operations/table.ts'
@@ -21,7 +22,7 @@ import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/sess
 import { jobFailure, toReport } from './failures.ts'
 import { showInList } from './in-list.ts'
 import { SandboxLease } from './lease.ts'
-import { operate } from './operate.ts'
+import { operate, operateBatch } from './operate.ts'
 
 /** For how long, in ms, the next run waits for what runs to end in this one. */
 const HAND_OVER_MS = 3_000
@@ -163,6 +164,19 @@ export class Session {
     const work = () => this.#awake(() => this.#operate(name, key, input))
     const inTurn = SANDBOX_OPERATIONS[name].order === 'in turn' && !concurrent
     return this.#using(() => this.#untilHandedOver(inTurn ? this.#turn.runExclusive(work) : work()))
+  }
+
+  /** Performs operations one after the other, in turn. */
+  batch(operations: BatchedOperation[]): Promise<BatchResult> {
+    const key = currentUpdateInfo()?.id ?? uuid4()
+    const work = () =>
+      this.#awake(async () => {
+        const target = { ...this.#lease.target, sentinels: [] }
+        const done = await operateBatch({ target, key, scope: this.#run.scope, operations })
+        if (done.failure?.type === 'SandboxGone') this.#phase = 'lost'
+        return done
+      })
+    return this.#using(() => this.#untilHandedOver(this.#turn.runExclusive(work)))
   }
 
   /** Pauses the sandbox when what runs has ended. */
