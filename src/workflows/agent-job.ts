@@ -2,6 +2,7 @@ import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
@@ -99,15 +100,19 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
 
   async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
-    const feedback = changes && { round: ++journal.round, text: changes.feedback }
+    const feedback = changes && { round: ++journal.round, text: changes.feedback, changes: diff }
     const steps = changes?.steps ?? (changes ? stepsAgain(spec.steps) : spec.steps)
     await runSteps({ journal, workspace, waits, turns, spec }, steps, feedback)
     const checks = await passChecks(journal, workspace, spec.checks, fixer(steps))
-    diff = await workspace.read((target) =>
-      perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
-    )
+    diff = await readDiff()
     await checkGuards()
     return checks
+  }
+
+  function readDiff(): Promise<DiffSummary> {
+    return workspace.read((target) =>
+      perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
+    )
   }
 
   /** The last agent mends what it made, and the commands behind it run again. */
@@ -119,7 +124,9 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
       fix: async (check, attempt) => {
         journal.record({ type: 'fixing', check: check.name, attempt })
         journal.enter('steps')
-        await turns.take(spec, step, { kind: 'fix', prompt: step.prompt, check, output: check.output })
+        const { prompt } = step
+        const soFar = patched('who mends is told of the changes') ? await readDiff() : null
+        await turns.take(spec, step, { kind: 'fix', prompt, check, output: check.output, changes: soFar })
         const commands = rest.filter((next) => !('sleep' in next || 'waitFor' in next))
         await runSteps({ journal, workspace, waits, turns, spec }, commands)
       },

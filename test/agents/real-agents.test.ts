@@ -8,7 +8,10 @@ import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.
 
 /** Later versions of Claude Code want Node 22. */
 const PACKAGES = ['opencode-ai@1.18.33', '@openai/codex@0.169.0', '@anthropic-ai/claude-code@2.1.100']
+const PYTHON_PACKAGES = ['aider-chat==0.86.2', 'mini-swe-agent==2.4.6']
 const TEMPLATE = 'agents'
+/** Debian's Python takes packages in an environment of their own only. */
+const INSTALL_PYTHON = `python3 -m venv /opt/agents && /opt/agents/bin/pip install -q ${PYTHON_PACKAGES.join(' ')} && ln -s /opt/agents/bin/aider /opt/agents/bin/mini /usr/local/bin/`
 
 let holdfast: Holdfast
 let endpoint: LlmEndpoint
@@ -19,7 +22,7 @@ let until = Infinity
 beforeAll(async () => {
   endpoint = await startLlmEndpoint(async (request) => {
     const next = answerTo(request)
-    if ('toolCalls' in next && until-- === 0) {
+    if ('usage' in next && until-- === 0) {
       const opened = once(gate, 'open')
       gate.dispatchEvent(new Event('asked'))
       await opened
@@ -30,7 +33,11 @@ beforeAll(async () => {
     sandboxArgs: ['--allow-host-loopback', `localhost:${endpoint.port}`],
   })
   const { connection } = holdfast.sandboxes
-  await Template.build(Template().fromBaseImage().npmInstall(PACKAGES, { g: true }), TEMPLATE, {
+  const template = Template()
+    .fromBaseImage()
+    .npmInstall(PACKAGES, { g: true })
+    .runCmd(INSTALL_PYTHON, { user: 'root' })
+  await Template.build(template, TEMPLATE, {
     ...connection,
     onBuildLogs: ({ message }) => console.error(message),
   })
@@ -46,18 +53,48 @@ const startWorker = () => holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: 'sk-
 /** Of each answer, in the words of each protocol. */
 const USAGE = { prompt_tokens: 100, completion_tokens: 10, input_tokens: 100, output_tokens: 10 }
 
+/** By which mini-swe-agent is told that it has ended. */
+const MINI_END = 'COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT'
+
+/** The same model for Aider, which wants its edits as text. */
+function edits(messages: ChatCompletionRequest['messages']) {
+  const asked = JSON.stringify(messages.findLast(({ role }) => role === 'user'))
+  const blocks = asked.includes('Say so')
+    ? [edit('CHANGES.md', '', 'Rounding carries.\n')]
+    : [
+        edit(
+          'src/format.js',
+          '  let rest = milliseconds\n  for (let i = first; i <= last; i++) {\n',
+          '  const precision = UNITS[last].size\n  let rest = Math.round(milliseconds / precision) * precision\n  for (let i = 0; i <= last; i++) {\n',
+        ),
+        edit(
+          'src/format.js',
+          '    const count = i === last ? Math.round(rest / size) : Math.floor(rest / size)\n',
+          '    const count = Math.floor(rest / size)\n',
+        ),
+      ]
+  return { content: `Done: the rounding carries.\n\n${blocks.join('\n')}`, usage: USAGE }
+}
+
+const edit = (file: string, from: string, to: string): string =>
+  `${file}\n\`\`\`\n<<<<<<< SEARCH\n${from}=======\n${to}>>>>>>> REPLACE\n\`\`\`\n`
+
 /** A model that mends the demo project by a shell command in its first turn, and adds a file in its second. */
 function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
+  const all = JSON.stringify(messages)
+  if (all.includes('*SEARCH/REPLACE*')) return edits(messages)
   const names = tools.map(({ function: { name } }) => name)
   // OpenCode asks for a title, without tools.
   if (names.length === 0) return { content: 'Mend the rounding' }
   const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user'))
   const asked = JSON.stringify(since[0]?.content)
-  if (since.some(({ role }) => role === 'tool'))
-    return { content: 'Done: the rounding carries.', usage: USAGE }
-  const command = asked.includes('Say so')
-    ? "echo 'Rounding carries.' >CHANGES.md"
-    : `sed -i 's/let rest = milliseconds$/const precision = UNITS[last].size\\n  let rest = Math.round(milliseconds \\/ precision) * precision/; s/let i = first;/let i = 0;/; s/i === last ? Math.round(rest \\/ size) : Math.floor(rest \\/ size)/Math.floor(rest \\/ size)/' src/format.js`
+  const isDone = since.some(({ role }) => role === 'tool')
+  if (isDone && !all.includes(MINI_END)) return { content: 'Done: the rounding carries.', usage: USAGE }
+  const command = isDone
+    ? `echo ${MINI_END}`
+    : asked.includes('Say so')
+      ? "echo 'Rounding carries.' >CHANGES.md"
+      : `sed -i 's/let rest = milliseconds$/const precision = UNITS[last].size\\n  let rest = Math.round(milliseconds \\/ precision) * precision/; s/let i = first;/let i = 0;/; s/i === last ? Math.round(rest \\/ size) : Math.floor(rest \\/ size)/Math.floor(rest \\/ size)/' src/format.js`
   const shell = names.find((name) =>
     ['bash', 'Bash', 'shell', 'shell_command', 'exec_command'].includes(name),
   )!
@@ -76,12 +113,16 @@ function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
 }
 
 test.each([
-  ['opencode', () => endpoint.baseUrl],
-  ['codex', () => endpoint.baseUrl],
-  ['claude', () => new URL(endpoint.baseUrl).origin],
+  ['opencode', {}],
+  ['codex', {}],
+  ['claude', {}],
+  // It answers with edits, and calls no tools. Where an answer names a file that it doesn't have, it asks once more with it.
+  ['aider', { requests: 3, toolCalls: 0, used: [2, 1] }],
+  // It tells what it does in text only, and remembers nothing: it is told what was asked before.
+  ['mini-swe-agent', { resumed: false, toolCalls: 0, used: [0, 0] }],
 ] as const)(
   '%s mends a failing test with its worker killed meanwhile, makes the change that the review asks for in the same conversation in another sandbox, and both are pushed',
-  async (agent, baseUrl) => {
+  async (agent, its) => {
     const first = endpoint.asked.length
     until = 0
     const asked = once(gate, 'asked')
@@ -91,7 +132,7 @@ test.each([
           agent,
           prompt: 'The test of rounding fails. Mend format().',
           model: 'gpt-5.2',
-          baseUrl: baseUrl(),
+          baseUrl: agent === 'claude' ? new URL(endpoint.baseUrl).origin : endpoint.baseUrl,
           key: secret('MODEL_KEY'),
           idleTimeout: '1m',
         },
@@ -119,14 +160,23 @@ test.each([
     expect(await repository.show(`${commit}:src/format.js`)).toContain('precision')
     const turns = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
     expect((await allEvents(job)).filter((event) => event.type === 'conversationLost')).toEqual([])
-    // Two answers a turn, whether the agent counts the turn or all of its conversation.
-    const usage = { inputTokens: 200, outputTokens: 20 }
+    const { toolCalls, resumed, requests, used } = {
+      toolCalls: 1,
+      resumed: true,
+      requests: 4,
+      // Two answers a turn, whether the agent counts the turn or all of its conversation.
+      used: [2, 2],
+      ...its,
+    }
+    const [one, two] = used.map((n) => ({ inputTokens: 100 * n, outputTokens: 10 * n }))
     expect(turns).toMatchObject([
-      { resumed: false, toolCalls: 1, message: 'Done: the rounding carries.', usage },
-      { resumed: true, toolCalls: 1, conversation: turns[0]?.conversation, usage },
+      { resumed: false, toolCalls, usage: one },
+      { resumed, toolCalls, usage: two, conversation: turns[0]?.conversation },
     ])
+    expect(turns[0]?.message).toContain(agent === 'mini-swe-agent' ? MINI_END : 'Done: the rounding carries.')
+    expect(JSON.stringify(endpoint.asked.at(-1))).toContain('The test of rounding fails')
     // Nothing was asked twice: of each turn the call of the tool and the answer, and OpenCode's title.
-    const withTools = endpoint.asked.slice(first).filter(({ tools = [] }) => tools.length > 0)
-    expect(withTools).toHaveLength(4)
+    const titles = endpoint.asked.slice(first).filter(({ tools = [] }) => tools.length === 0)
+    expect(endpoint.asked.length - first - (agent === 'opencode' ? titles.length : 0)).toBe(requests)
   },
 )

@@ -96,6 +96,7 @@ test('a red check goes back to the agent with what it printed, until it is mende
   })
   const asked = endpoint.asked.slice(first).map(spoken)
   expect(asked).toHaveLength(2)
+  expect(asked[1]).toMatch(/ANSWER.md \(\+1 -0\)/)
   expect(asked[1]).toMatch(/The check \\"is right\\" exited with 1.*wrong/s)
 })
 
@@ -126,7 +127,7 @@ test('a conversation that was lost with its sandbox begins anew from the work, a
   ])
   const again = spoken(endpoint.asked.at(-1)!)
   expect(again.split('\n').filter((line) => line.startsWith('user: '))).toHaveLength(1)
-  expect(again).toMatch(/This was asked before.*Write the answer.*Say it again/s)
+  expect(again).toMatch(/This was asked before.*Write the answer.*ANSWER.md \(\+1 -0\).*\+42.*Say it again/s)
   await job.approve({ by: 'a reviewer' })
   const { commit } = await job.result()
   expect(await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)).toBe('42\nagain')

@@ -363,3 +363,22 @@ test('forty turns leave a history that two hundred would keep under 1 MB', async
   const bytes = Number(raw.workflowExecutionInfo?.historySizeBytes)
   expect(bytes / 42).toBeLessThan((1024 * 1024) / 200)
 })
+
+test('a vendor that is away is waited for with the sandbox paused, and the model answers when it is back', async () => {
+  let away = true
+  const tried = endpoint.asked.length
+  answer = (request) =>
+    away
+      ? { error: { message: 'overloaded' }, status: 503 }
+      : script(use('write', { path: 'A', content: 'a' }))(request, 0)
+  const spec = await holdfast.spec({ steps: [step('Write A')], sandbox: { pauseAfter: 1_000 } })
+  const job = await holdfast.jobs.submit(spec)
+  const outage = await eventOf(job, 'outage')
+  expect(outage.failure.type).toBe('ModelUnavailable')
+  expect(endpoint.asked.length - tried).toBe(5)
+  expect(await job.status()).toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
+  away = false
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:A`)).toBe('a')
+  expect((await allEvents(job)).filter(({ type }) => type === 'outageOver')).toHaveLength(1)
+})

@@ -44,7 +44,7 @@ test('whatever a conversation, model or endpoint is called, it stays one word of
       const { line } = agentCli(agent).command({ conversation, model, baseUrl: undefined })
       // What is between quotes is text for a shell; outside of them stand only the agent's own words.
       const bare = line.replaceAll(/'[^']*'/g, '').replaceAll(String.raw`\'`, '')
-      expect(bare).toMatch(/^[a-zA-Z_ "$()-]*$/)
+      expect(bare).toMatch(/^[a-zA-Z_ "$();/>-]*$/)
     }),
   )
 })
@@ -70,6 +70,16 @@ test('the places of the presets are such places', () => {
     const agent = { run: 'agent', state: agentCli(preset).state }
     expect(agentStep.safeParse({ agent, prompt: 'Go' }).error).toBeUndefined()
   }
+})
+
+test.each([
+  ['Tokens: 100 sent, 10 received.', 100, 10, 0],
+  ['Tokens: 2.3k sent, 1.1k cache hit, 10 received. Cost: $0.02 message, $0.03 session.', 2_300, 10, 0.02],
+  ['Tokens: 1.5M sent, 12k received.', 1_500_000, 12_000, 0],
+])('Aider tells its use for people: %s', (line, inputTokens, outputTokens, costUsd) => {
+  const reader = new AgentReader(agentCli('aider'))
+  reader.push(line)
+  expect(reader.end().usage).toEqual({ inputTokens, outputTokens, costUsd })
 })
 
 test('a custom agent goes on by its own line where it has one', () => {

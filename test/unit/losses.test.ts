@@ -16,6 +16,7 @@ test.each([
   ['SandboxUnreachable', 'outage'],
   ['GitHostUnreachable', 'outage'],
   ['BlobStoreUnavailable', 'outage'],
+  ['ModelUnavailable', 'outage'],
   ['OutcomeUnknown', 'final'],
   ['StepFailed', 'final'],
   ['SandboxAuthenticationFailed', 'final'],

@@ -11,6 +11,22 @@ const spec = agentJobSpec.parse({
   checks: [{ run: 'npm test' }, { run: 'make', cwd: 'native' }],
 })
 const prompt = 'Mend the rounding'
+const diff = `diff --git a/src/a.js b/src/a.js
+--- a/src/a.js
++++ b/src/a.js
+@@ -1,3 +1,2 @@
+ kept
+---- counts
+-old
++new
+diff --git a/b c.txt b/b c.txt
+new file mode 100644
+--- /dev/null
++++ b/b c.txt
+@@ -0,0 +1 @@
++x
+`
+const changes = { files: 2, insertions: 2, deletions: 2, text: diff, truncated: false }
 const red = { name: 'npm test', exitCode: 1 }
 
 test.each([
@@ -39,6 +55,34 @@ test.each([
     ['Mend the rounding'],
   ],
   [
+    'feedback within a conversation comes with the list of changed files, not with the diff',
+    promptFor({ kind: 'feedback', prompt, feedback: 'Shorter', changes }, spec, true),
+    ['2 files, 2 lines added, 2 removed', '- src/a.js (+1 -2)\n- b c.txt (+1 -0)', 'Shorter'],
+    ['+new', 'more'],
+  ],
+  [
+    'feedback without the conversation comes with the diff',
+    promptFor({ kind: 'feedback', prompt, feedback: 'Shorter', changes }, spec, false),
+    ['asked before', '- src/a.js (+1 -2)', diff.trimEnd(), 'Shorter'],
+    [],
+  ],
+  [
+    'a red check comes with the list of changed files',
+    promptFor({ kind: 'fix', prompt, check: red, output: 'no', changes }, spec, true),
+    ['- src/a.js (+1 -2)', '"npm test" exited with 1'],
+    ['+new'],
+  ],
+  [
+    'where nothing has changed there is no list',
+    promptFor(
+      { kind: 'fix', prompt, check: red, output: 'no', changes: { ...changes, files: 0, text: '' } },
+      spec,
+      true,
+    ),
+    ['"npm test" exited with 1'],
+    ['Changed so far'],
+  ],
+  [
     'a check that took too long is said to have',
     promptFor({ kind: 'fix', prompt, check: { ...red, exitCode: 124 }, output: '' }, spec, true),
     ['ran into its timeout'],
@@ -47,6 +91,28 @@ test.each([
 ])('%s', (_, text, present, absent) => {
   for (const words of present) expect(text).toContain(words)
   for (const words of absent) expect(text).not.toContain(words)
+})
+
+test('whatever the diff, what a prompt says of it is bounded, and no file goes uncounted', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 400 }),
+      fc.integer({ min: 0, max: 50_000 }),
+      fc.boolean(),
+      (files, size, known) => {
+        const one = (n: number): string =>
+          `diff --git a/${n} b/${n}\n--- a/${n}\n+++ b/${n}\n@@ -0,0 +1 @@\n+${'x'.repeat(size / files)}\n`
+        const text = Array.from({ length: files }, (_, n) => one(n)).join('')
+        const many = { files, insertions: files, deletions: 0, text, truncated: false }
+        const said = promptFor({ kind: 'feedback', prompt, feedback: 'Go', changes: many }, spec, known)
+        expect(said.length).toBeLessThan(60_000)
+        const listed = said.match(/^- \d+ \(\+1 -0\)$/gm)?.length ?? 0
+        const more = Number(/^- and (\d+) more$/m.exec(said)?.[1] ?? 0)
+        expect(listed + more).toBe(files)
+        expect(said.includes('diff --git')).toBe(!known)
+      },
+    ),
+  )
 })
 
 test('of a long output the beginning, the end and what looks like errors are kept', () => {

@@ -10,7 +10,13 @@ export const miniSweAgent: AgentCli = {
   keyHeader: 'Authorization',
   command: ({ model, baseUrl }) => ({
     line: `mini --yolo --exit-immediately --task "$(cat "$HOLDFAST_PROMPT")" ${words(...(model ? ['--model', baseUrl ? `openai/${model}` : model] : []))}`,
-    envs: { MSWEA_CONFIGURED: 'true', ...(baseUrl && { OPENAI_API_BASE: baseUrl }) },
+    // Of a model whose price it doesn't know it would fail.
+    envs: {
+      MSWEA_CONFIGURED: 'true',
+      MSWEA_SILENT_STARTUP: '1',
+      MSWEA_COST_TRACKING: 'ignore_errors',
+      ...(baseUrl && { OPENAI_API_BASE: baseUrl }),
+    },
   }),
   read: (line) => [{ type: 'line', text: line }],
 }

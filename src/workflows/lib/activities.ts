@@ -29,8 +29,8 @@ const QUICK: ActivityOptions = { ...WORK, startToCloseTimeout: '2m' }
 /** What E2B may take its time for. */
 const SLOW: ActivityOptions = { ...WORK, startToCloseTimeout: '30m' }
 
-/** A vendor that is away, or wants us to wait, is asked for some minutes. */
-const MODEL: ActivityOptions = { ...WORK, retry: retry(12) }
+/** A vendor that is away is soon a wait of the job's: each try may be billed. */
+const MODEL: ActivityOptions = { ...WORK, retry: retry(5) }
 
 /** How every activity is tried, in one table. `satisfies` makes it complete. */
 const TABLE = {

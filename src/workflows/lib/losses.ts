@@ -16,6 +16,7 @@ const LOSSES: Partial<Record<FailureType, Loss>> = {
   SandboxRateLimited: 'outage',
   GitHostUnreachable: 'outage',
   BlobStoreUnavailable: 'outage',
+  ModelUnavailable: 'outage',
   WorkerStopping: 'outage',
 }
 

@@ -1,7 +1,7 @@
-import { workflowInfo } from '@temporalio/workflow'
+import { patched, workflowInfo } from '@temporalio/workflow'
 import type { CallModelInput } from '../../activities/job/models.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
-import type { ModelAnswer, ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
+import type { ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
 import type { LlmStep } from '../../contract/llm-step.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
@@ -9,6 +9,8 @@ import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
 import { type Ledger, priced } from './ledger.ts'
 import { type LoopState, NEW_LOOP, take } from './llm-turn.ts'
+import { lossOf } from './losses.ts'
+import { Outage } from './outage.ts'
 import { type Ask, promptFor, turnName } from './prompt.ts'
 import { ToolDesk } from './tool-desk.ts'
 import type { Workspace } from './workspace.ts'
@@ -93,14 +95,32 @@ export class Models {
     const { compacted } = loop
     // Told once: it is kept with the transcript.
     const setting = transcript.parts === 0 ? { step: { llm, system, tools, mcp, approve, callTimeout } } : {}
-    const answer: ModelAnswer = await perform(
-      'callModel',
-      `ask ${llm.model}`,
-      { transcript, ...setting, ...tell, compacted },
-      { startToCloseTimeout: callTimeout + 60_000 },
+    const answer = await this.#sittingOut(() =>
+      perform(
+        'callModel',
+        `ask ${llm.model}`,
+        { transcript, ...setting, ...tell, compacted },
+        { startToCloseTimeout: callTimeout + 60_000 },
+      ),
     )
     this.#ledger.note(priced({ ...answer.usage, costUsd: 0 }, step.prices))
     return { answer, ...take(loop, answer, step) }
+  }
+
+  /** A vendor that is away is waited for, with the sandbox paused. */
+  async #sittingOut<T>(ask: () => Promise<T>): Promise<T> {
+    const outage = new Outage(this.#journal)
+    for (;;)
+      try {
+        const answer = await ask()
+        outage.over()
+        return answer
+      } catch (error) {
+        if (lossOf(error) !== 'outage' || !patched('a vendor that is away is waited for')) throw error
+        outage.note(error)
+        const why = `until the next try: ${outage.failure?.type}`
+        await this.#workspace.pauseAcross(why, outage.waitMs, () => outage.wait())
+      }
   }
 
   async #use(step: LlmStep, transcript: Transcript, call: ToolCall, number: number): Promise<void> {

@@ -1,12 +1,19 @@
-import { type StepReport, stepName } from '../../contract/job.ts'
+import { type DiffSummary, type StepReport, stepName } from '../../contract/job.ts'
 import { cutMiddle } from '../../contract/output.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
+import { changesText } from './changes.ts'
 
 /** What an agent is asked in a turn of a job. */
 export type Ask =
   | { kind: 'first'; prompt: string }
-  | { kind: 'feedback'; prompt: string; feedback: string }
-  | { kind: 'fix'; prompt: string; check: Pick<StepReport, 'name' | 'exitCode'>; output: string }
+  | { kind: 'feedback'; prompt: string; feedback: string; changes?: DiffSummary | null }
+  | {
+      kind: 'fix'
+      prompt: string
+      check: Pick<StepReport, 'name' | 'exitCode'>
+      output: string
+      changes?: DiffSummary | null
+    }
 
 /** Of a failed check's output. */
 const MAX_OUTPUT = 12_000
@@ -37,9 +44,16 @@ export function promptFor(
   const parts: (string | false)[] =
     ask.kind === 'first'
       ? [ask.prompt, ...setting]
-      : [...(known ? [] : before), ask.kind === 'feedback' ? feedback(ask.feedback) : failure(ask)]
+      : [
+          ...(known ? [] : before),
+          soFar(ask, known),
+          ask.kind === 'feedback' ? feedback(ask.feedback) : failure(ask),
+        ]
   return parts.filter(Boolean).join('\n\n')
 }
+
+const soFar = ({ changes }: Exclude<Ask, { kind: 'first' }>, known: boolean): string | false =>
+  !!changes && changes.files > 0 && changesText(changes, !known)
 
 const checkLine = (check: AgentJobSpec['checks'][number]): string =>
   `- ${check.run.trim()}${check.cwd ? ` (in ${check.cwd})` : ''}`

@@ -1,4 +1,4 @@
-import { type CommandResult, type StepReport, stepName } from '../../contract/job.ts'
+import { type CommandResult, type DiffSummary, type StepReport, stepName } from '../../contract/job.ts'
 import { outputText } from '../../contract/output.ts'
 import type { AgentJobSpec, CommandStep, SleepStep, Step, WaitStep } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
@@ -12,6 +12,8 @@ import type { Workspace } from './workspace.ts'
 export interface Feedback {
   round: number
   text: string
+  /** What somebody has looked at. */
+  changes: DiffSummary | null
 }
 
 /** What steps work with. */
@@ -35,7 +37,7 @@ export async function runSteps(
       continue
     }
     if (isAsked(step)) {
-      await turns.take(spec, step, turns.askOf(step, feedback?.text))
+      await turns.take(spec, step, turns.askOf(step, feedback))
       continue
     }
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'

@@ -6,6 +6,7 @@ import type { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { Models } from './models.ts'
 import type { Ask } from './prompt.ts'
+import type { Feedback } from './steps.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A step that is asked in words, and remembers what it was asked. */
@@ -28,11 +29,11 @@ export class Turns {
   }
 
   /** What a step is asked: to make changes, where it has worked before. */
-  askOf(step: AskedStep, feedback: string | undefined): Ask {
+  askOf(step: AskedStep, feedback: Feedback | undefined): Ask {
     const { prompt } = step
     const knows = 'agent' in step ? this.#agents.knows(step) : this.#models.knows(step)
     return feedback !== undefined && knows
-      ? { kind: 'feedback', prompt, feedback }
+      ? { kind: 'feedback', prompt, feedback: feedback.text, changes: feedback.changes }
       : { kind: 'first', prompt }
   }
 }
