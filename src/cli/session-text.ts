@@ -29,7 +29,7 @@ export function formatSessions(sessions: SessionSummary[], now: number, colors: 
   const row = (opened: string, age: string, id: string): string =>
     `${opened.padEnd(16)}  ${age.padStart(12)}  ${id}`
   return [
-    colors.dim(row('RUN SINCE', 'TIME', 'SESSION')),
+    colors.dim(row('OPENED', 'TIME', 'SESSION')),
     ...sessions.map(({ id, openedAt }) =>
       row(formatMoment(openedAt.getTime()), formatDuration(now - openedAt.getTime()), cleanLine(id)),
     ),

@@ -2,7 +2,7 @@ import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/c
 import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
-import type { SessionArgs, SessionReference } from '../contract/session.ts'
+import { OPENED_AT_MEMO, type SessionArgs, type SessionReference } from '../contract/session.ts'
 import { sessionSpec, type SessionInput } from '../contract/session-spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { Outputs } from './outputs.ts'
@@ -12,6 +12,7 @@ import { startInList } from './start-in-list.ts'
 
 export interface SessionSummary {
   id: string
+  /** When it was opened, however many runs its workflow has had since. */
   openedAt: Date
 }
 
@@ -81,12 +82,14 @@ export class Sessions {
     return this.get(reference.id)
   }
 
-  /** Open sessions, newest first. Temporal's `workflow.list`. */
+  /** Open sessions, the one whose workflow began its current run last first. Temporal's `workflow.list`. */
   async *list(): AsyncGenerator<SessionSummary, void> {
     const query = `WorkflowType = "${WORKFLOW_TYPES.sandboxSession}" AND ExecutionStatus = "Running"`
     try {
-      for await (const { workflowId, startTime } of this.#client.workflow.list({ query }))
-        yield { id: workflowId, openedAt: startTime }
+      for await (const { workflowId, startTime, memo } of this.#client.workflow.list({ query })) {
+        const openedAt = memo?.[OPENED_AT_MEMO]
+        yield { id: workflowId, openedAt: typeof openedAt === 'number' ? new Date(openedAt) : startTime }
+      }
     } catch (error) {
       throw HoldfastError.from(error)
     }

@@ -22,6 +22,9 @@ export interface LeaseState {
   resumes: number
 }
 
+/** Memo key, from the second run of the workflow on, of when the session was opened, in ms since the epoch. */
+export const OPENED_AT_MEMO = 'holdfastOpenedAt'
+
 /** What one run of a session leaves to the next. */
 export interface SessionRun {
   lease: LeaseState

@@ -1,17 +1,18 @@
 import {
   CancellationScope,
   ContinueAsNew,
-  continueAsNew,
   defineUpdate,
   isCancellation,
+  makeContinueAsNewFunc,
   ParentClosePolicy,
   setHandler,
   startChild,
+  workflowInfo,
 } from '@temporalio/workflow'
 import { asPairs, SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
 import { batchProblem } from '../contract/operations/batch.ts'
 import { SANDBOX_OPERATION_NAMES, SANDBOX_OPERATIONS } from '../contract/operations/table.ts'
-import type { SessionArgs, SessionReference } from '../contract/session.ts'
+import { OPENED_AT_MEMO, type SessionArgs, type SessionReference } from '../contract/session.ts'
 import {
   batchUpdate,
   closeUpdate,
@@ -69,7 +70,7 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
 
   try {
     const next = await session.live()
-    if (next) await continueAsNew<typeof sandboxSession>(next)
+    if (next) await nextRun(next)
     await CancellationScope.nonCancellable(() => cleanUp())
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error
@@ -92,6 +93,12 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
       ...(inList() && { typedSearchAttributes: asPairs(SESSION_COLUMNS_AT_START) }),
     })
     return { version: 1, id }
+  }
+
+  async function nextRun(next: SessionArgs): Promise<never> {
+    // a memo given here replaces the one there is
+    const memo = { ...workflowInfo().memo, [OPENED_AT_MEMO]: session.status.openedAt }
+    return makeContinueAsNewFunc<typeof sandboxSession>({ memo })(next)
   }
 
   async function cleanUp(): Promise<void> {

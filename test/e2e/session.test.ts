@@ -29,6 +29,11 @@ const columns = async ({ id }: Session): Promise<unknown> => {
   return [sandboxId, sandboxState, owner].map((key) => typedSearchAttributes.get(key))
 }
 
+const listedAt = async ({ id }: Session): Promise<Date | undefined> => {
+  for await (const one of holdfast.jobs.sessions.list()) if (one.id === id) return one.openedAt
+  return undefined
+}
+
 test('the sandbox of a closed session is gone, and the session answers no more', async () => {
   const session = await open()
   const { sandboxId } = await session.getInfo()
@@ -59,6 +64,17 @@ test("a session has its sandbox and that one's state as columns, also in a later
   expect(await columns(session)).toEqual([sandboxId, 'running', 'holdfast'])
   await session.close()
   expect(await columns(session)).toEqual([sandboxId, 'killed', 'holdfast'])
+})
+
+test('a list tells when a session was opened, and opening it again finds it, also in a later run', async () => {
+  const session = await open({ turnAfter: 10 })
+  while ((await session.status()).runs < 2) await session.getInfo()
+  const { openedAt } = await session.status()
+  const { startTime } = await holdfast.workflows.getHandle(session.id).describe()
+  expect(openedAt).toBeLessThan(startTime.getTime())
+  await expect.poll(() => listedAt(session), { timeout: 10_000 }).toEqual(new Date(openedAt))
+  await holdfast.jobs.sessions.open(session.id, { turnAfter: 10 })
+  await session.close()
 })
 
 test('a command longer than the idle time is not paused under', async () => {

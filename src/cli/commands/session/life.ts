@@ -62,7 +62,7 @@ function addLooks(session: SessionGroup): void {
     })
   session
     .command('list')
-    .description('open sessions, newest first')
+    .description('open sessions, with when each was opened')
     .option('--limit <number>', 'at most so many', wholeNumber, 20)
     .addHelpText('after', examples('holdfast session list', "holdfast session list --json | jq -r '.[].id'"))
     .action(async ({ limit }, command) => {
