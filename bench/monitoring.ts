@@ -23,7 +23,7 @@ const rounds = Number(values.rounds)
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
 const git = await testGitHost()
-const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `localhost:${git.port}`] })
 const cli = await locateCli({ env: process.env, onProgress: console.error })
 const logFile = join(folder, 'temporal.log')
 const temporal = await startDevServer({

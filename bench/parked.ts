@@ -27,7 +27,7 @@ const taskQueue = 'parked'
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
 const git = await testGitHost()
-const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${git.port}`] })
+const sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `localhost:${git.port}`] })
 const temporal = await startDevServer({
   cli: (await locateCli({ env: process.env })).path,
   env: process.env,

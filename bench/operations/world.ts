@@ -32,7 +32,7 @@ export async function startWorld(): Promise<World> {
   const git = await testGitHost()
   await git.demo('web')
   const sandboxes = await startSandboxServer({
-    args: [...(await prepareKernels()), '--allow-host-loopback', `127.0.0.1:${git.port}`],
+    args: [...(await prepareKernels()), '--allow-host-loopback', `localhost:${git.port}`],
   })
   const cli = await locateCli({ env: process.env, onProgress: console.error })
   const temporal = await startDevServer({

@@ -19,10 +19,13 @@ import { parse, describeProblems } from '../contract/parse.ts'
 import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
-import { request } from './requests.ts'
+import { insist, request } from './requests.ts'
 
 /** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
 const POLL = { fastest: 150, slowest: 2_000 }
+
+/** For how long whoever follows a job does without a worker: one that died is replaced. Milliseconds. */
+const NO_WORKER_MS = 30_000
 
 export interface StepOutput extends OutputChunk {
   /** Whose output it is. */
@@ -169,7 +172,11 @@ export class Job {
     let next = options.from ?? 0
     let wait = POLL.fastest
     while (!options.signal?.aborted) {
-      const page = await this.#call((handle) => handle.query(eventsQuery, next))
+      const page = await insist(
+        () => this.#call((handle) => handle.query(eventsQuery, next)),
+        ['NoWorker'],
+        NO_WORKER_MS,
+      )
       next = page.next
       for (const event of page.events) {
         yield event

@@ -6,20 +6,21 @@ import { HoldfastError } from './errors.ts'
 /** For how long a request is sent again, in ms. */
 const PATIENCE_MS = 5 * 60_000
 
+/** Makes a call again for so long, in ms, as it fails for one of these reasons. */
+export const insist = <T>(call: () => Promise<T>, reasons: FailureType[], patienceMs: number): Promise<T> =>
+  pRetry(call, {
+    retries: 1_000,
+    minTimeout: 50,
+    maxTimeout: 2_000,
+    maxRetryTime: patienceMs,
+    shouldRetry: ({ error }) => error instanceof HoldfastError && reasons.includes(error.type),
+  })
+
 /**
  * Sends an update, again where it failed for one of the reasons given, or was not taken up by the worker that had it. Under one id:
  * Temporal does it once.
  */
-export function request<T>(
+export const request = <T>(
   send: (updateId: string) => Promise<T>,
   { requestId = randomUUID(), again = [] }: { requestId?: string | undefined; again?: FailureType[] } = {},
-): Promise<T> {
-  return pRetry(() => send(requestId), {
-    retries: 1_000,
-    minTimeout: 50,
-    maxTimeout: 2_000,
-    maxRetryTime: PATIENCE_MS,
-    shouldRetry: ({ error }) =>
-      error instanceof HoldfastError && ['WorkerStopping', ...again].includes(error.type),
-  })
-}
+): Promise<T> => insist(() => send(requestId), ['WorkerStopping', ...again], PATIENCE_MS)
