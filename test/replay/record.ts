@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url'
+import { Client } from '@temporalio/client'
 import { planOf } from '../chaos/plan.ts'
 import { runJob, specOf } from '../chaos/run-job.ts'
-import { startWorld } from '../chaos/world.ts'
-import { fetchHistories, saveHistories } from '../support/histories.ts'
+import { startWorld, type World } from '../chaos/world.ts'
+import { fetchHistories, type NamedHistory, saveHistories } from '../support/histories.ts'
 
-/** Makes the histories that `replay.test.ts` replays: jobs of many kinds, two of which lose their sandbox. */
+/** Makes the histories that `replay.test.ts` replays: jobs of many kinds, two of which lose their sandbox, and a session. */
 const world = await startWorld((line) => process.stderr.write(`${line}\n`))
 try {
   const { jobs } = planOf(7, { jobs: 8, faults: 0 })
@@ -24,6 +25,27 @@ try {
   )
   const folder = fileURLToPath(new URL('histories', import.meta.url))
   await saveHistories(folder, await fetchHistories(world.connection, ids))
+  await saveHistories(folder, await sessionOf(world))
 } finally {
   await world.stop()
+}
+
+/** A session's first run and its last, with operations of every order, a pause, and what closes it. */
+async function sessionOf({ jobs, connection }: World): Promise<NamedHistory[]> {
+  const session = await jobs.sessions.open('recorded-session', { turnAfter: 10 })
+  const { workflow } = new Client({ connection })
+  const { runId } = await workflow.getHandle(session.id).describe()
+  const { commandId } = await session.commands.start('sleep 600')
+  await Promise.all([session.run('echo one'), session.files.write('a.txt', 'x'), session.getInfo()])
+  await session.batch((s) => Promise.all([s.files.read('a.txt'), s.commands.run('true')]))
+  await session.pause()
+  await session.commands.kill(commandId)
+  while ((await session.status()).runs < 2) await session.files.exists('a.txt')
+  await session.run('echo two')
+  await session.close()
+  const historyOf = (run?: string) => workflow.getHandle(session.id, run).fetchHistory()
+  return [
+    { workflowId: 'recorded-session-first', history: await historyOf(runId) },
+    { workflowId: 'recorded-session-last', history: await historyOf() },
+  ]
 }
