@@ -38,7 +38,7 @@ export async function fetchHistories(connection: Connection, ids: string[]): Pro
   )
 }
 
-/** Writes histories, as protobuf, without the names of the machines that made them. */
+/** Writes histories, as protobuf, without the names of the machines that made them, and their folders. */
 export async function saveHistories(folder: string, histories: NamedHistory[]): Promise<void> {
   await mkdir(folder, { recursive: true })
   for (const { workflowId, history } of histories) {
@@ -63,5 +63,6 @@ function nameless(value: unknown): void {
   const object = value as Record<string, unknown>
   for (const key of Object.keys(object))
     if (key === 'identity') object[key] = 'worker'
+    else if (key === 'stackTrace') object[key] = ''
     else nameless(object[key])
 }
