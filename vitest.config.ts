@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     // Most tests wait for processes, not for the processor.
-    maxWorkers: 5,
+    maxWorkers: 6,
     // Files leave nothing behind in their process, and importing the SDKs once a process saves a minute.
     isolate: false,
     projects: [

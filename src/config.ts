@@ -26,6 +26,15 @@ const versionPart = z
     'is not 1 to 100 letters, digits, dots, dashes or underscores',
   )
 
+const listenAddress = z
+  .union([z.ipv4(), z.ipv6()], { error: 'is not an IP address such as 0.0.0.0' })
+  .default('127.0.0.1')
+
+const share = z.coerce
+  .number({ error: 'is missing or no number: HOLDFAST_TARGET_MEMORY and HOLDFAST_TARGET_CPU go together' })
+  .gt(0)
+  .max(1)
+
 const price = (list: number) => z.coerce.number(notANumber).min(0).default(list)
 
 /** Settings of the worker. Each has a place in the file and a name in the environment; the environment wins. */
@@ -50,6 +59,8 @@ const workerConfig = z.strictObject({
       apiUrl: z.url().optional(),
       sandboxUrl: z.url().optional(),
       domain: z.string().optional(),
+      /** HOLDFAST_CREATES_PER_SECOND: sandboxes that this worker makes, for E2B's quota of creates. Unset, any number */
+      createsPerSecond: z.coerce.number(notANumber).positive().optional(),
     })
     .prefault({} as never),
   secrets: z
@@ -88,16 +99,25 @@ const workerConfig = z.strictObject({
   encryptionKeysFile: encryptionKeysFile.optional(),
   /** HOLDFAST_HEALTH_PORT: 0 takes a free one; unset serves no health endpoint */
   healthPort: wholeNumber(0, 65_535).optional(),
+  /** HOLDFAST_HEALTH_HOST: the address to serve it at */
+  healthHost: listenAddress,
   /** HOLDFAST_METRICS_PORT: serves `/metrics` for Prometheus; 0 takes a free one, unset serves none */
   metricsPort: wholeNumber(0, 65_535).optional(),
   /** HOLDFAST_METRICS_HOST: the address to serve them at */
-  metricsHost: z
-    .union([z.ipv4(), z.ipv6()], { error: 'is not an IP address such as 0.0.0.0' })
-    .default('127.0.0.1'),
+  metricsHost: listenAddress,
   /** HOLDFAST_MAX_CACHED_WORKFLOWS: 100 KB to 600 KB of memory each */
   maxCachedWorkflows: wholeNumber(1).default(1_000),
   /** HOLDFAST_MAX_ACTIVITIES: commands followed at once */
   maxActivities: wholeNumber(1).default(100),
+  /** Temporal's resource-based tuner: fewer commands are taken where the machine is nearly used up; unset, always `maxActivities` */
+  tuner: z
+    .strictObject({
+      /** HOLDFAST_TARGET_MEMORY: the share of the machine's, or of the container's, such as 0.8 */
+      memory: share,
+      /** HOLDFAST_TARGET_CPU */
+      cpu: share,
+    })
+    .optional(),
   /** HOLDFAST_ACTIVITIES_PER_SECOND: begun by all workers of the task queue together; the server keeps it. Unset, any number */
   activitiesPerSecond: z.coerce.number(notANumber).positive().optional(),
   /** Temporal's Worker Versioning; unset, every worker takes every job */
@@ -141,11 +161,15 @@ const ENVIRONMENT: Record<string, string[]> = {
   HOLDFAST_ENCRYPTION_KEYS: ['encryptionKeys'],
   HOLDFAST_ENCRYPTION_KEYS_FILE: ['encryptionKeysFile'],
   HOLDFAST_HEALTH_PORT: ['healthPort'],
+  HOLDFAST_HEALTH_HOST: ['healthHost'],
   HOLDFAST_METRICS_PORT: ['metricsPort'],
   HOLDFAST_METRICS_HOST: ['metricsHost'],
   HOLDFAST_MAX_CACHED_WORKFLOWS: ['maxCachedWorkflows'],
   HOLDFAST_MAX_ACTIVITIES: ['maxActivities'],
+  HOLDFAST_TARGET_MEMORY: ['tuner', 'memory'],
+  HOLDFAST_TARGET_CPU: ['tuner', 'cpu'],
   HOLDFAST_ACTIVITIES_PER_SECOND: ['activitiesPerSecond'],
+  HOLDFAST_CREATES_PER_SECOND: ['e2b', 'createsPerSecond'],
   HOLDFAST_DEPLOYMENT_NAME: ['deployment', 'name'],
   HOLDFAST_BUILD_ID: ['deployment', 'buildId'],
   HOLDFAST_HEARTBEAT_MS: ['heartbeatMs'],

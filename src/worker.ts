@@ -1,9 +1,9 @@
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
-import { NativeConnection, Worker } from '@temporalio/worker'
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
 import { watchedActivities } from './activities/interceptors.ts'
 import type { Logger as Pino } from 'pino'
 import { createActivities } from './activities/index.ts'
@@ -21,7 +21,9 @@ import {
   type WorkerConfig,
 } from './config.ts'
 import { dataConverter } from './payloads/data-converter.ts'
+import { encryptedBlobs } from './payloads/encrypted-blobs.ts'
 import { NO_KEYS } from './payloads/keys.ts'
+import { serveHealth } from './runtime/health.ts'
 import { installRuntime } from './runtime/install.ts'
 import { createLogger } from './runtime/logger.ts'
 import { gaugeOpenJobs } from './runtime/open-jobs.ts'
@@ -58,12 +60,16 @@ export async function runWorker(
   const tracing = await traceWorker((text) => secrets.redact(text))
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
   const connection = await NativeConnection.connect(connectionOptions)
+  let health: Server | undefined
   try {
     const problem = await registerSearchAttributes(connection, namespace)
     if (problem) log.warn(problem)
-    const worker = await createWorker(config, connection, namespace, { secrets, tracing })
     await scheduleReaper(connection, { namespace, taskQueue: config.taskQueue, owner: config.owner })
-    const health = await serveHealth(config, worker)
+    let state = (): string => 'STARTING'
+    health = await openHealth(config, () => state())
+    // Last: what was made, and can't run, keeps the connection from closing.
+    const worker = await createWorker(config, connection, namespace, { secrets, tracing })
+    state = () => worker.getState()
     const gauging = new AbortController()
     if (metricsUrl && !problem) {
       const { taskQueue } = config
@@ -85,10 +91,10 @@ export async function runWorker(
       await worker.run()
     } finally {
       process.off('SIGTERM', shutDown).off('SIGINT', shutDown).off('disconnect', shutDown)
-      health?.close()
       gauging.abort()
     }
   } finally {
+    health?.close()
     await connection.close()
     await tracing.flush()
   }
@@ -155,7 +161,7 @@ async function createWorker(
       e2b: createE2B(config.e2b),
       secrets,
       byEgress: config.secrets.byEgress,
-      blobs,
+      blobs: encryptedBlobs(blobs, keys),
       models: config.models ? await loadModels(config.models) : undefined,
       tariff: { ...config.prices, heartbeatMs: Math.max(config.heartbeatMs, HEARTBEAT_MS) },
       owner: config.owner,
@@ -166,7 +172,7 @@ async function createWorker(
     interceptors: { activity: [() => redactedActivities(secrets), ...tracing.activity, watchedActivities] },
     sinks: tracing.sinks,
     maxCachedWorkflows: config.maxCachedWorkflows,
-    maxConcurrentActivityTaskExecutions: config.maxActivities,
+    ...slots(config),
     ...(config.activitiesPerSecond && { maxTaskQueueActivitiesPerSecond: config.activitiesPerSecond }),
     ...(config.deployment && {
       workerDeploymentOptions: {
@@ -186,31 +192,32 @@ async function createWorker(
   })
 }
 
-async function serveHealth(config: WorkerConfig, worker: Worker): Promise<Server | undefined> {
-  if (config.healthPort === undefined) return undefined
-  const server = createServer((request, response) => {
-    const state = worker.getState()
-    const found = request.url === '/health'
-    response.writeHead(found ? (state === 'RUNNING' ? 200 : 503) : 404, {
-      'content-type': 'application/json',
-    })
-    response.end(
-      JSON.stringify(found ? { state, taskQueue: config.taskQueue } : { message: 'ask for /health' }),
+function slots({
+  maxActivities,
+  tuner,
+}: WorkerConfig): Pick<WorkerOptions, 'tuner' | 'maxConcurrentActivityTaskExecutions'> {
+  if (!tuner) return { maxConcurrentActivityTaskExecutions: maxActivities }
+  return {
+    tuner: {
+      tunerOptions: { targetMemoryUsage: tuner.memory, targetCpuUsage: tuner.cpu },
+      activityTaskSlotOptions: { maximumSlots: maxActivities },
+    },
+  }
+}
+
+async function openHealth(config: WorkerConfig, state: () => string): Promise<Server | undefined> {
+  const { healthHost: host, healthPort: port, taskQueue } = config
+  if (port === undefined) return undefined
+  try {
+    return await serveHealth({ host, port }, taskQueue, state)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new ConfigError(
+      code === 'EADDRINUSE'
+        ? `HOLDFAST_HEALTH_PORT: port ${port} is taken; name another, or 0 for a free one`
+        : `HOLDFAST_HEALTH_HOST: nothing can listen at ${host}:${port}: ${message}`,
     )
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new ConfigError(
-              `HOLDFAST_HEALTH_PORT: port ${config.healthPort} is taken; name another, or 0 for a free one`,
-            )
-          : error,
-      ),
-    )
-    server.listen(config.healthPort, '127.0.0.1', resolve)
-  })
-  return server
+  }
 }
 
 const portOf = (server: Server | undefined): number | undefined =>

@@ -2,9 +2,11 @@ import { Client } from '@temporalio/client'
 import { ApplicationFailure, type DataConverter } from '@temporalio/common'
 import type { NativeConnection } from '@temporalio/worker'
 import type { ActivityDeps } from './activities/lib/deps.ts'
+import { blobsOfClient } from './client/blobs.ts'
 import { HoldfastError } from './client/errors.ts'
 import { Outputs } from './client/outputs.ts'
 import { Session } from './client/session.ts'
+import { NO_KEYS } from './payloads/keys.ts'
 
 /** How activities reach other workflows: through the client, over the worker's own connection. */
 export function workflowAccess(
@@ -13,7 +15,7 @@ export function workflowAccess(
   dataConverter: DataConverter,
 ): Pick<ActivityDeps, 'askSession' | 'signal'> {
   const client = new Client({ connection, namespace, dataConverter })
-  const noOutputs = new Outputs({ owner: '', namespace }, undefined)
+  const noOutputs = new Outputs({ owner: '', namespace }, blobsOfClient(undefined, NO_KEYS))
   return {
     askSession: async ({ reference, requestId, name, input }, cancellation) => {
       try {

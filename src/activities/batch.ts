@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/activity'
 import { failure } from '../contract/failure.ts'
 import { FAILURES, isFailureType } from '../contract/failures.ts'
 import { type BatchedOperation, batchProblem, type BatchResult } from '../contract/operations/batch.ts'
+import { type FinishedCommand, leavesRecord } from '../contract/operations/records.ts'
 import type { SandboxOperationName } from '../contract/operations/table.ts'
 import type { OperationCall } from './lib/operation.ts'
 import type { SandboxTarget } from './lib/target.ts'
@@ -11,6 +12,8 @@ export interface BatchCall {
   /** Names the batch; its operations are named within it. */
   key: string
   scope?: string
+  /** For the first operation that leaves a record itself. */
+  forget?: FinishedCommand[]
   operations: BatchedOperation[]
 }
 
@@ -26,13 +29,20 @@ export const batchActivities = (perform: Operations) => ({
    *
    * @throws `SandboxInvalidArgument`, and what is to be tried again
    */
-  async batch({ target, key, scope, operations }: BatchCall): Promise<BatchResult> {
+  async batch({ target, key, scope, forget, operations }: BatchCall): Promise<BatchResult> {
     const problem = batchProblem(operations)
     if (problem) throw failure('SandboxInvalidArgument', problem)
     const results: unknown[] = []
+    const first = operations.findIndex(({ name }) => leavesRecord(name))
     for (const [index, { name, input }] of operations.entries())
       try {
-        const call = { target, key: `${key}/${index}`, ...(scope && { scope }), input }
+        const call = {
+          target,
+          key: `${key}/${index}`,
+          ...(scope && { scope }),
+          ...(forget && index === first && { forget }),
+          input,
+        }
         // What an operation without a result gives has to keep its place.
         results.push((await perform[name](call)) ?? null)
       } catch (error) {

@@ -3,6 +3,7 @@ import { outputText } from '../contract/output.ts'
 import { failure } from '../contract/failure.ts'
 import { type Remote, runGit } from './lib/git-command.ts'
 import { parseGitStatus } from './lib/git-status.ts'
+import { HEAD_BYTES, runnerHome, TAIL_BYTES } from './lib/runner.ts'
 import type { Family, Use } from './lib/operation.ts'
 
 /**
@@ -120,13 +121,10 @@ git rev-parse HEAD`,
 
   /** `git status`. Reads only. */
   'git.status': async (use, { path, user }) => {
-    const script =
-      'git status --porcelain=v2 --branch -z | head -c 1000000 | base64 -w 0 >"$HOME/.holdfast/status"'
-    await git(use, { cwd: path, user, script: `mkdir -p "$HOME/.holdfast"; ${script}` })
-    const home = user === 'root' ? '/root' : `/home/${user ?? 'user'}`
-    const text = await use.sdk((sandbox) =>
-      sandbox.files.read(`${home}/.holdfast/status`, user ? { user } : {}),
-    )
+    const { stdout } = await git(use, { cwd: path, user, script: STATUS })
+    const text =
+      outputText(stdout) ||
+      (await use.sdk((sandbox) => sandbox.files.read(`${runnerHome(user)}/status`, user ? { user } : {})))
     return parseGitStatus(Buffer.from(text, 'base64').toString('utf8'))
   },
 
@@ -183,6 +181,12 @@ if [ -z "$KEY" ] || [ "$(cat "$DIR/$mark" 2>/dev/null)" != "$KEY" ]; then
   mv -T -- "$partial" "$DIR"
 fi
 cd "$DIR"; pwd; git rev-parse HEAD`
+
+/** Printed where it fits into a result, which saves reading a file. */
+const STATUS = `status=$(git status --porcelain=v2 --branch -z | head -c 1000000 | base64 -w 0)
+[ -n "$status" ] || exit 128
+if [ "\${#status}" -le ${HEAD_BYTES + TAIL_BYTES} ]; then printf %s "$status"
+else mkdir -p "$HOME/.holdfast"; printf %s "$status" >"$HOME/.holdfast/status"; fi`
 
 const CURRENT = 'branch=${BRANCH:-$(git symbolic-ref --quiet --short HEAD)}'
 

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Job } from '../client/job.ts'
+import type { EventPlace, LiveAgentEvent } from '../client/agent-events.ts'
+import { HoldfastError } from '../client/errors.ts'
 import type { CommandHeartbeat, JobEvent } from '../contract/job.ts'
 import { orAborted, untilAborted } from './abort.ts'
 import { isCommand } from './progress.ts'
@@ -10,6 +12,8 @@ export type Followed = Pick<Job, 'events' | 'liveOutput' | 'status'>
 /** Where the news of a job go. Without `output` no live output is asked for. */
 export interface ProgressSink {
   event(event: JobEvent): void
+  /** What an agent does, as far as its output is known. Without it nobody asks. */
+  agent?(event: LiveAgentEvent): void
   output?(beat: CommandHeartbeat): void
   notice?(text: string): void
 }
@@ -40,11 +44,21 @@ export async function followJob(
 ): Promise<{ next: number; ended: boolean }> {
   const live = new LiveOutput(job, sink)
   let next = from
+  let last: EventPlace = { seq: from - 1 }
   let commandRuns = false
+  let agents = sink.agent !== undefined
   try {
     for (;;) {
       try {
-        for await (const event of untilAborted(job.events({ from: next, signal }), signal)) {
+        const events = agents
+          ? job.events({ after: last, signal, agents })
+          : job.events({ from: next, signal })
+        for await (const event of untilAborted(events, signal)) {
+          last = event
+          if (event.type === 'agentEvent') {
+            sink.agent?.(event)
+            continue
+          }
           next = event.seq + 1
           sink.event(event)
           commandRuns = event.type === 'stepStarted' && isCommand(event.kind)
@@ -53,6 +67,11 @@ export async function followJob(
         }
         return { next, ended: !signal?.aborted }
       } catch (error) {
+        if (agents && error instanceof HoldfastError && error.type === 'BlobStoreUnavailable') {
+          sink.notice?.(`what agents do is not shown: ${error.message}`)
+          agents = false
+          continue
+        }
         await regainContact(job, sink, { error, patienceMs, signal })
         if (commandRuns) live.start()
       }

@@ -1,6 +1,7 @@
 import { baseProgram } from './base-program.ts'
 import { addAnswers } from './commands/answers.ts'
 import { addTools } from './commands/tools.ts'
+import { addBlob } from './commands/blob.ts'
 import { addCancel } from './commands/cancel.ts'
 import { addNotify } from './commands/notify.ts'
 import { addCodecServer } from './commands/codec-server.ts'
@@ -34,6 +35,7 @@ export function createProgram() {
     addNotify,
     addList,
     addSession,
+    addBlob,
     addSandboxes,
     addSchema,
     addWorker,

@@ -30,6 +30,10 @@ export interface Progress {
   readonly failureShown: boolean
 }
 
+const MAX_HEARD = 64 * 1024
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
+
 /** The one renderer of a job's events for people: of `holdfast watch` and of the demo. */
 export function createProgress(options: ProgressOptions): Progress {
   const { write, jobId, program = 'holdfast', from = 0, now = Date.now } = options
@@ -40,7 +44,8 @@ export function createProgress(options: ProgressOptions): Progress {
   let tail: OutputTail | undefined
   /** Of the agent whose turn it is: what a line of its output tells a person. */
   let agentLines: ((line: string) => string[]) | undefined
-  let heardOfAgent = false
+  /** What was told of it, as one line. */
+  let heardOfAgent = ''
   let end: lines.End = 'ok'
   let failureShown = false
 
@@ -54,7 +59,7 @@ export function createProgress(options: ProgressOptions): Progress {
     output(beat) {
       const printed = tail?.push(beat) ?? []
       const told = agentLines ? printed.flatMap(agentLines) : printed
-      heardOfAgent ||= told.length > 0
+      heardOfAgent = `${heardOfAgent} ${oneLine(told.join(' '))}`.slice(-MAX_HEARD)
       told.forEach((line) => write(lines.outputLine(line, colors)))
     },
     notice(text) {
@@ -100,12 +105,12 @@ export function createProgress(options: ProgressOptions): Progress {
       case 'stepStarted':
         tail = isCommand(event.kind) ? new OutputTail() : undefined
         agentLines = event.kind === 'agent' ? linesOfAgent(event.agent) : undefined
-        heardOfAgent = false
+        heardOfAgent = ''
         return tail || event.kind === 'llm' ? [lines.stepBegins(event, colors)] : []
       case 'stepFinished':
         return finishStep(event)
       case 'agentTurn':
-        return lines.agentTurn(heardOfAgent ? { ...event, last: [] } : event, colors)
+        return lines.agentTurn({ ...event, last: event.last.filter(isNews) }, colors)
       case 'toolUsed':
         return [lines.outputLine(cleanLine(event.summary), colors)]
       case 'toolAnswered':
@@ -149,6 +154,11 @@ export function createProgress(options: ProgressOptions): Progress {
       case 'cancelled':
         return close('cancelled', event.at)
     }
+  }
+
+  /** What an agent did last may have come too late to be heard. */
+  function isNews(did: string): boolean {
+    return !heardOfAgent.includes(oneLine(cleanLine(did.replace(/^error: /, ''))))
   }
 
   function enter({ phase: name, at }: JobEvent & { type: 'phase' }): string[] {

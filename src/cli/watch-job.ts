@@ -53,6 +53,7 @@ const progressOf = (globals: Globals, job: Job, from: number): Progress =>
 
 const JSON_LINES: ProgressSink = {
   event: (event) => print(JSON.stringify(event)),
+  agent: (event) => print(JSON.stringify(event)),
   notice: printNote,
 }
 

@@ -5,6 +5,7 @@ import { lazyBlobStore } from '../blobs/open.ts'
 import { CLAIM_CHECK_BYTES } from '../payloads/claim-check.ts'
 import { dataConverter } from '../payloads/data-converter.ts'
 import { traceClient } from '../tracing/start.ts'
+import { blobsOfClient } from './blobs.ts'
 import { HoldfastError } from './errors.ts'
 import { Jobs } from './jobs.ts'
 import { keysOfClient } from './keys.ts'
@@ -46,7 +47,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
   const owner = options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER)
   const blobStore = options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined)
   const ours = options.namespace ?? namespace ?? 'default'
-  const payloads = dataConverter(keysOfClient(options.encryptionKeys), {
+  const keys = keysOfClient(options.encryptionKeys)
+  const payloads = dataConverter(keys, {
     deployment: { owner, namespace: ours },
     blobs: blobStore ? lazyBlobStore(blobStore) : undefined,
     minBytes: CLAIM_CHECK_BYTES,
@@ -58,7 +60,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
       namespace: ours,
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
       owner,
-      blobStore,
+      openBlobs: blobsOfClient(blobStore, keys),
       tracing: await traceClient(),
       dataConverter: payloads,
     })

@@ -14,9 +14,10 @@ import {
   requestChangesUpdate,
   statusQuery,
 } from '../contract/messages.ts'
-import { type OutputChunk, stepOutputName } from '../contract/output.ts'
+import { type OutputChunk, type OutputPlace, stepOutputName } from '../contract/output.ts'
 import { parse, describeProblems } from '../contract/parse.ts'
 import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
+import { type EventPlace, type LiveAgentEvent, withAgentEvents } from './agent-events.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
 import { insist, request } from './requests.ts'
@@ -30,6 +31,14 @@ const NO_WORKER_MS = 30_000
 export interface StepOutput extends OutputChunk {
   /** Whose output it is. */
   step: number
+}
+
+export interface EventOptions {
+  /** The `seq` of the first event wanted; 0 if left out. */
+  from?: number
+  /** In place of it, the last event seen. */
+  after?: EventPlace
+  signal?: AbortSignal | undefined
 }
 
 /** One job: a typed view of its `agentJob` workflow. Every method throws HoldfastError. */
@@ -165,11 +174,40 @@ export class Job {
   }
 
   /**
-   * What happens, in order, until the job has ended or `signal` aborts. Resume with `from: last.seq + 1`. Temporal has
+   * What happens, in order, until the job has ended or `signal` aborts. Resume with `from: last.seq + 1`, or with `after: last`. Temporal has
    * no push to a client without cost in the history, so this asks by query.
+   *
+   * @param options.agents tells too what agents think, say, call, edit and use, while they do it; read from their output in the
+   * workers' blob store. `after: last` goes on behind the very event, where `last` is one of these; otherwise a turn that goes on is told from its beginning
+   * @throws `JobNotFound`; with `agents` `BlobStoreUnavailable` where this program doesn't know the workers' blob store
    */
-  async *events(options: { from?: number; signal?: AbortSignal } = {}): AsyncGenerator<JobEvent, void> {
-    let next = options.from ?? 0
+  events(options: EventOptions & { agents: true }): AsyncGenerator<JobEvent | LiveAgentEvent, void>
+  events(options?: EventOptions & { agents?: false }): AsyncGenerator<JobEvent, void>
+  events({
+    from = 0,
+    after = { seq: from - 1 },
+    agents = false,
+    signal,
+  }: EventOptions & { agents?: boolean } = {}): AsyncGenerator<JobEvent | LiveAgentEvent, void> {
+    if (!agents) return this.#events(after.seq + 1, { signal })
+    const follow = (step: number, end: AbortSignal, place?: OutputPlace) =>
+      this.#stepOutput(step, end, { ...(place && { from: place }), ...(signal && { signal }) })
+    const events = (left: AbortSignal) =>
+      this.#events(0, { signal: signal ? AbortSignal.any([signal, left]) : left })
+    return withAgentEvents(events, follow, after)
+  }
+
+  async *#stepOutput(
+    step: number,
+    end: AbortSignal,
+    options: FollowOutput,
+  ): AsyncGenerator<OutputChunk, void> {
+    const { runId } = await this.describe()
+    yield* this.#outputs.follow(this.id, stepOutputName(runId, step), end, options)
+  }
+
+  async *#events(from: number, options: Pick<EventOptions, 'signal'>): AsyncGenerator<JobEvent, void> {
+    let next = from
     let wait = POLL.fastest
     while (!options.signal?.aborted) {
       const page = await insist(

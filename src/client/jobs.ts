@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import {
   Client,
   type Connection,
@@ -12,6 +13,7 @@ import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contrac
 import { jobText, reaperText } from '../contract/static-text.ts'
 import { agentJobSpec, type AgentJobInput } from '../contract/spec.ts'
 import type { ClientTracing } from '../tracing/start.ts'
+import type { OpenBlobs } from './blobs.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { startInList } from './start-in-list.ts'
 import { Job } from './job.ts'
@@ -33,7 +35,7 @@ interface JobsOptions {
   namespace: string
   taskQueue: string
   owner: string
-  blobStore: string | undefined
+  openBlobs: OpenBlobs
   dataConverter: DataConverter
   tracing: ClientTracing | undefined
 }
@@ -46,11 +48,13 @@ export class Jobs {
   readonly #client: Client
   readonly #taskQueue: string
   readonly #outputs: Outputs
+  readonly #openBlobs: OpenBlobs
   readonly #tracing: ClientTracing | undefined
 
   constructor(connection: Connection, options: JobsOptions) {
     this.#connection = connection
-    this.#outputs = new Outputs(options, options.blobStore)
+    this.#openBlobs = options.openBlobs
+    this.#outputs = new Outputs(options, options.openBlobs)
     const { namespace, tracing, dataConverter } = options
     const interceptors = tracing && { workflow: tracing.interceptors }
     this.#client = new Client({ connection, namespace, dataConverter, ...(interceptors && { interceptors }) })
@@ -142,6 +146,15 @@ export class Jobs {
           ...reaperText(input),
         }) as Promise<ReaperReport>,
     )
+  }
+
+  /**
+   * The content of a blob that an answer names, such as a bundle of a failed job's checkpoint.
+   *
+   * @throws `BlobMissing`, `BlobStoreUnavailable`, `PayloadKeyMissing`
+   */
+  blob(name: string): Promise<Readable> {
+    return typed(async () => (await this.#openBlobs()).get(name))
   }
 
   async close(): Promise<void> {

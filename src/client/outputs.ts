@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { openBlobStore } from '../blobs/open.ts'
 import { outputParts, partText } from '../blobs/output.ts'
 import { type Deployment, outputsFolder } from '../blobs/places.ts'
 import { type BlobStore, keyWord } from '../blobs/store.ts'
 import type { OutputChunk, OutputPlace, OutputStream } from '../contract/output.ts'
+import type { OpenBlobs } from './blobs.ts'
 import { HoldfastError } from './errors.ts'
 
 /** How often the blob store is asked for more: as often as something comes, and less often while nothing does. Milliseconds. */
@@ -23,19 +23,18 @@ type End = AbortSignal | (() => Promise<boolean>)
 /** What commands print, read from the workers' blob store as it comes: it costs Temporal nothing. */
 export class Outputs {
   readonly #deployment: Deployment
-  readonly #url: string | undefined
-  #store: Promise<BlobStore> | undefined
+  readonly #open: OpenBlobs
 
-  constructor(deployment: Deployment, blobStore: string | undefined) {
+  constructor(deployment: Deployment, open: OpenBlobs) {
     this.#deployment = deployment
-    this.#url = blobStore
+    this.#open = open
   }
 
   /**
    * The output of that name, in order by stream, until nothing more can come. A blob store that is away for a while is waited for.
    *
    * @param end tells that the command has ended
-   * @throws `BlobStoreUnavailable`, at once where this program doesn't know where it is
+   * @throws `BlobStoreUnavailable`, at once where this program doesn't know where it is; `PayloadKeyMissing`
    */
   follow(
     workflowId: string,
@@ -68,21 +67,13 @@ export class Outputs {
           quiet = false
         }
       } catch (error) {
-        if (last) throw HoldfastError.from(error)
+        const told = HoldfastError.from(error)
+        if (last || (told instanceof HoldfastError && told.type === 'PayloadKeyMissing')) throw told
       }
       if (last) return
       wait = quiet ? Math.min(wait * 1.3, POLL.slowest) : POLL.fastest
       await delay(wait, undefined, { signal: woken }).catch(() => undefined)
     }
-  }
-
-  #open(): Promise<BlobStore> {
-    if (!this.#url)
-      throw new HoldfastError(
-        'BlobStoreUnavailable',
-        'this program does not know where outputs are kept: set HOLDFAST_BLOB_STORE as the workers have it',
-      )
-    return (this.#store ??= openBlobStore(this.#url))
   }
 }
 

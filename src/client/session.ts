@@ -7,11 +7,12 @@ import type { OperationResults } from '../contract/operations/results.ts'
 import type { SandboxOperationName } from '../contract/operations/table.ts'
 import type { OutputChunk } from '../contract/output.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
-import type { SessionReference, SessionStatus } from '../contract/session.ts'
+import type { Held, Hold, SessionReference, SessionStatus } from '../contract/session.ts'
 import {
   batchUpdate,
   closeUpdate,
   forkUpdate,
+  holdUpdate,
   operationUpdate,
   pauseUpdate,
   resumeUpdate,
@@ -167,6 +168,17 @@ export class Session implements SandboxApi {
   /** Temporal update `resume`. */
   resume(options: RequestOptions = {}): Promise<void> {
     return this.#request(options, (updateId) => this.#handle.executeUpdate(resumeUpdate, { updateId }))
+  }
+
+  /**
+   * Keeps the sandbox from being paused as idle, for whoever uses it directly by the SDK: a lease, which runs out. Temporal update `hold`.
+   *
+   * @throws `SandboxInvalidArgument` where `ms` is more than 10 minutes
+   */
+  hold(hold: Hold, options: RequestOptions = {}): Promise<Held> {
+    return this.#request(options, (updateId) =>
+      this.#handle.executeUpdate(holdUpdate, { args: [hold], updateId }),
+    )
   }
 
   /** E2B's `createSnapshot`. @param name by which a request that is sent again finds the snapshot made */

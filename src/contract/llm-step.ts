@@ -64,7 +64,9 @@ export const llmStep = z
       .min(1_000)
       .max(10_000_000)
       .default(100_000)
-      .describe('Where a call has read so many tokens, the outputs of older tools are left out of the next'),
+      .describe(
+        "Where a call has read so many tokens, the outputs of older tools are left out of the next; where that doesn't help, what was said is summed up",
+      ),
     callTimeout: duration(HOUR)
       .default(5 * MINUTE)
       .describe('Of one call of the model'),

@@ -1,5 +1,6 @@
 import type { SandboxTime } from './cost.ts'
 import type { SandboxUse } from './job.ts'
+import type { FinishedCommand } from './operations/records.ts'
 import type { SessionSpec } from './session-spec.ts'
 
 /** A sandbox that a workflow holds, as it goes from one run to the next. */
@@ -33,6 +34,22 @@ export interface SessionRun {
   openedAt: number
   operations: number
   runs: number
+  /** Until then it isn't idle, in ms since the epoch. */
+  heldUntil?: number
+  /** Commands whose records are in the sandbox still, by their user, those that ended first at the front; none in runs of an earlier version. */
+  finished?: Record<string, FinishedCommand[]>
+}
+
+/** Keeps a session's sandbox from being paused as idle for `ms`, at most 10 minutes; a renewal resumes no paused one. */
+export interface Hold {
+  ms: number
+  renew?: boolean
+}
+
+export interface Held {
+  sandboxId: string
+  /** `paused` where a renewal came too late, or somebody has paused it. */
+  state: 'running' | 'paused'
 }
 
 /** The argument of the `sandboxSession` workflow. */

@@ -10,7 +10,7 @@ export const AGENT_HOME = '/home/user/.local'
 export const agentSteps = ({ name, baseUrl }: Model): AgentJobInput['steps'] => [
   {
     name: `install ${PACKAGE}`,
-    run: `npm install --global --no-fund --no-audit --prefix ${AGENT_HOME} ${PACKAGE}`,
+    run: `npm install --global --no-fund --no-audit --loglevel=error --prefix ${AGENT_HOME} ${PACKAGE}`,
     rerun: 'always',
   },
   {

@@ -18,6 +18,8 @@ export interface ServerConfig {
   /** `host:port` pairs. */
   allowHostLoopback: string[]
   limits: Limits
+  /** Tests look at the disks of sandboxes that are gone. */
+  keepKilled: boolean
   /** Tests may make things go wrong. */
   faults: boolean
   apiKey: string | undefined
@@ -65,6 +67,13 @@ export function readConfig(argv: string[]): ServerConfig {
     .option('--sandbox-cpus <n>', 'processors of one sandbox', amount, availableParallelism())
     .option('--sandbox-processes <n>', 'processes and threads of one sandbox', amount, 4096)
     .option('--sandbox-file-mb <n>', 'size of one file in a sandbox', amount, 10_240)
+    .option(
+      '--sandbox-disk-mb <n>',
+      'size of the disk of a sandbox made by root; 0 makes it a plain folder without a limit',
+      diskSize,
+      10_240,
+    )
+    .option('--keep-killed', 'keep the disks of killed sandboxes in DATA-DIR/killed, for tests only', false)
     .option('--faults', 'let things be made to go wrong, for tests only', false)
     .parse(argv)
     .opts()
@@ -73,6 +82,7 @@ export function readConfig(argv: string[]): ServerConfig {
     cpus: options.sandboxCpus,
     processes: options.sandboxProcesses,
     fileMB: options.sandboxFileMb,
+    diskMB: options.sandboxDiskMb,
   }
   return { ...options, limits, apiKey: apiKey === '' ? undefined : apiKey, path }
 }
@@ -83,6 +93,12 @@ const defaultMemoryMB = (): number => Math.min(4096, Math.floor(totalmem() / 2 *
 function amount(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('give a whole number above 0')
+}
+
+function diskSize(text: string): number {
+  const least = 16
+  if (text === '0' || (/^\d{1,7}$/.test(text) && Number(text) >= least)) return Number(text)
+  throw new InvalidArgumentError(`give a whole number from ${least} on, or 0`)
 }
 
 function address(text: string): string {

@@ -13,6 +13,7 @@ import { namespaces } from './isolation/namespaces.ts'
 import { noIsolation } from './isolation/none.ts'
 import { makeEtc, provideNode } from './isolation/rootfs.ts'
 import { bundleEnvd } from './program.ts'
+import { DiskImages } from './sandboxes/disk-images.ts'
 import { Layout } from './sandboxes/layout.ts'
 import { Registry } from './sandboxes/registry.ts'
 import { Templates } from './templates/templates.ts'
@@ -25,9 +26,10 @@ async function main(): Promise<void> {
   closeInherited()
   const config = readConfig(process.argv)
   const log = pino({ name: 'sandbox-server' }, process.stderr)
-  const layout = new Layout(resolve(config.dataDir))
+  const layout = new Layout(resolve(config.dataDir), config)
   await layout.prepare()
   await lockDataDir(layout.dir)
+  layout.images = await diskImages(config, layout, log)
   const [driver, envdScript, authority] = await Promise.all([
     isolation(config, layout, log),
     bundleEnvd(layout.program),
@@ -39,7 +41,7 @@ async function main(): Promise<void> {
   const registry = new Registry({
     layout,
     driver,
-    limits: config.limits,
+    limits: { ...config.limits, diskMB: layout.images?.sizeMB ?? 0 },
     envdScript,
     hostLoopback,
     authority,
@@ -69,14 +71,38 @@ async function main(): Promise<void> {
     root: driver.root,
   })
 
-  // Sandboxes go on without a server; the next one takes them over. A second signal finds the default in place. A parent
-  // that started us over IPC and died closes the channel.
-  for (const reason of ['SIGTERM', 'SIGINT', 'disconnect'] as const)
-    process.once(reason, () => {
-      server.close()
-      server.closeAllConnections()
-      process.exit(0)
+  // Sandboxes go on without a server; the next one takes them over. A second signal forces. A parent that started us over
+  // IPC and died closes the channel.
+  let ending: Promise<never> | undefined
+  const end = async (): Promise<never> => {
+    server.close()
+    server.closeAllConnections()
+    await registry.close()
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (ending) process.exit(1)
+      ending = end()
     })
+  process.once('disconnect', () => {
+    ending ??= end()
+  })
+}
+
+/** What disks of sandboxes are made of, where they have a size: it takes root to mount them. */
+async function diskImages(
+  { isolation, limits }: ServerConfig,
+  layout: Layout,
+  log: Logger,
+): Promise<DiskImages | undefined> {
+  if (process.getuid?.() !== 0 || isolation === 'none') return undefined
+  try {
+    return await DiskImages.open(layout.disks, limits.diskMB)
+  } catch (error) {
+    log.warn({ reason: (error as Error).message }, 'disks of sandboxes have no limit: none can be mounted')
+    return undefined
+  }
 }
 
 async function isolation(config: ServerConfig, layout: Layout, log: Logger): Promise<IsolationDriver> {

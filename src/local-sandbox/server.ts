@@ -52,6 +52,7 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     isolation,
     limits,
     root: registry.root,
+    diskMB: registry.limits.diskMB,
     snapshots: 'disk',
     faults: faults && 'on',
     startedAhead: registry.startedAhead,

@@ -5,13 +5,21 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client'
 import type { NativeConnection } from '@temporalio/worker'
+import type { PayloadCodec } from '@temporalio/common'
 import { WORKFLOW_TYPES } from '../contract/job.ts'
 import { type OwnerStatus, REAPER_GRACE_MS, type ReaperInput } from '../contract/sandboxes.ts'
 import { reaperText } from '../contract/static-text.ts'
 
+/** Reads nothing: a workflow's status is told without the keys of its memo. */
+const unread: PayloadCodec = {
+  encode: (payloads) => Promise.resolve(payloads),
+  decode: (payloads) =>
+    Promise.resolve(payloads.map(() => ({ metadata: { encoding: Buffer.from('binary/null') } }))),
+}
+
 /** How the newest run of a workflow stands: a reset job goes on in a new run, with the sandbox of the old one. */
 export function ownerStatus(connection: NativeConnection, namespace: string) {
-  const { workflow } = new Client({ connection, namespace })
+  const { workflow } = new Client({ connection, namespace, dataConverter: { payloadCodecs: [unread] } })
   return async (workflowId: string): Promise<OwnerStatus> => {
     try {
       return (await workflow.getHandle(workflowId).describe()).status.name as OwnerStatus

@@ -12,11 +12,18 @@ import {
 import { asPairs, SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
 import { batchProblem } from '../contract/operations/batch.ts'
 import { SANDBOX_OPERATION_NAMES, SANDBOX_OPERATIONS } from '../contract/operations/table.ts'
-import { OPENED_AT_MEMO, type SessionArgs, type SessionReference } from '../contract/session.ts'
+import {
+  type Held,
+  type Hold,
+  OPENED_AT_MEMO,
+  type SessionArgs,
+  type SessionReference,
+} from '../contract/session.ts'
 import {
   batchUpdate,
   closeUpdate,
   forkUpdate,
+  holdUpdate,
   pauseUpdate,
   resumeUpdate,
   sessionQuery,
@@ -26,6 +33,9 @@ import { jobFailure } from './lib/failures.ts'
 import { inList } from './lib/in-list.ts'
 import { operate } from './lib/operate.ts'
 import { Session } from './lib/session.ts'
+
+/** Whoever holds it longer asks again. */
+const MAX_HOLD_MS = 10 * 60_000
 
 /** A sandbox that lives for months and is shared: every operation is an update of its own name. */
 export async function sandboxSession(args: SessionArgs): Promise<void> {
@@ -54,6 +64,14 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
     validator,
   })
   setHandler(resumeUpdate, () => session.resume(), { description: 'resume the sandbox', validator })
+  setHandler(holdUpdate, (input) => hold(input), {
+    description: 'keep the sandbox from an idle pause for a time: {"ms": 60000}',
+    validator: (input) => {
+      session.admit()
+      if (!(input?.ms >= 1 && input.ms <= MAX_HOLD_MS))
+        throw jobFailure('SandboxInvalidArgument', `ms: is not between 1 and ${MAX_HOLD_MS}`)
+    },
+  })
   setHandler(forkUpdate, (input) => fork(input), {
     description: 'another session with a copy of the sandbox: {"id": "…"}',
     validator: (input) => {
@@ -93,6 +111,14 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
       ...(inList() && { typedSearchAttributes: asPairs(SESSION_COLUMNS_AT_START) }),
     })
     return { version: 1, id }
+  }
+
+  async function hold({ ms, renew = false }: Hold): Promise<Held> {
+    const { state, sandbox } = session.status
+    if (renew && state === 'paused') return { sandboxId: sandbox.sandboxId ?? '', state }
+    await session.perform('sandbox.setTimeout', { timeoutMs: args.spec.sandbox.timeout })
+    session.hold(ms)
+    return { sandboxId: session.status.sandbox.sandboxId ?? '', state: 'running' }
   }
 
   async function nextRun(next: SessionArgs): Promise<never> {

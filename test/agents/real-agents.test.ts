@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import type { AgentPreset } from '../../src/contract/agents/index.ts'
 import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
 
 /** Later versions of Claude Code want Node 22. */
@@ -18,9 +19,12 @@ let endpoint: LlmEndpoint
 const gate = new EventTarget()
 /** How many answers are yet to come before one waits for the gate; Infinity for none. */
 let until = Infinity
+/** Whether it is over its limit. */
+let away = false
 
 beforeAll(async () => {
   endpoint = await startLlmEndpoint(async (request) => {
+    if (away) return { error: { message: 'Rate limit reached', type: 'rate_limit_error' }, status: 429 }
     const next = answerTo(request)
     if ('usage' in next && until-- === 0) {
       const opened = once(gate, 'open')
@@ -112,6 +116,24 @@ function answerTo({ messages, tools = [] }: ChatCompletionRequest) {
   }
 }
 
+const specOf = (agent: AgentPreset, { review, idleTimeout }: { review?: object; idleTimeout: string }) =>
+  holdfast.spec({
+    steps: [
+      {
+        agent,
+        prompt: 'The test of rounding fails. Mend format().',
+        model: 'gpt-5.2',
+        baseUrl: agent === 'claude' ? new URL(endpoint.baseUrl).origin : endpoint.baseUrl,
+        key: secret('MODEL_KEY'),
+        idleTimeout,
+      },
+    ],
+    checks: [{ run: 'npm test' }],
+    ...(review && { review }),
+    commit: { message: 'Mend the rounding' },
+    sandbox: { template: TEMPLATE },
+  })
+
 test.each([
   ['opencode', {}],
   ['codex', {}],
@@ -126,22 +148,7 @@ test.each([
     const first = endpoint.asked.length
     until = 0
     const asked = once(gate, 'asked')
-    const spec = await holdfast.spec({
-      steps: [
-        {
-          agent,
-          prompt: 'The test of rounding fails. Mend format().',
-          model: 'gpt-5.2',
-          baseUrl: agent === 'claude' ? new URL(endpoint.baseUrl).origin : endpoint.baseUrl,
-          key: secret('MODEL_KEY'),
-          idleTimeout: '1m',
-        },
-      ],
-      checks: [{ run: 'npm test' }],
-      review: {},
-      commit: { message: 'Mend the rounding' },
-      sandbox: { template: TEMPLATE },
-    })
+    const spec = await specOf(agent, { review: {}, idleTimeout: '1m' })
     const job = await holdfast.jobs.submit(spec)
     await asked
     await end(holdfast.workers.at(-1)!, 'SIGKILL')
@@ -178,5 +185,22 @@ test.each([
     // Nothing was asked twice: of each turn the call of the tool and the answer, and OpenCode's title.
     const titles = endpoint.asked.slice(first).filter(({ tools = [] }) => tools.length === 0)
     expect(endpoint.asked.length - first - (agent === 'opencode' ? titles.length : 0)).toBe(requests)
+  },
+)
+
+test.each(['opencode', 'codex', 'claude', 'aider'] as const)(
+  '%s goes on in its conversation when a vendor that was over its limit for long answers again',
+  { timeout: 500_000 },
+  async (agent) => {
+    until = Infinity
+    away = true
+    const job = await holdfast.jobs.submit(await specOf(agent, { idleTimeout: '10m' }))
+    const { failure } = await eventOf(job, 'outage')
+    expect(failure.type).toBe('ModelUnavailable')
+    away = false
+    await job.result()
+    const turns = (await allEvents(job)).filter((event) => event.type === 'agentTurn')
+    expect(turns).toMatchObject([{ unavailable: true }, { resumed: true }])
+    expect(JSON.stringify(endpoint.asked.at(-1))).toContain('The test of rounding fails')
   },
 )

@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/agents/**/*.test.ts'],
     globalSetup: ['test/support/temporal.ts'],
+    // Each takes a minute or more.
+    reporters: ['verbose'],
     testTimeout: 180_000,
     hookTimeout: 600_000,
   },

@@ -1,4 +1,7 @@
+import { rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { execa } from 'execa'
 import { Sandbox } from 'e2b'
 import type { FaultToArm } from '../support/sandbox-server.ts'
 import type { FaultKind, FaultPlan } from './plan.ts'
@@ -15,6 +18,29 @@ const arm =
   (make: (fault: FaultPlan) => FaultToArm): Apply =>
   (world, fault) =>
     world.sandboxes.faults.arm(make(fault))
+
+const uploadsRefused = arm(() => ({
+  kind: 'answer',
+  to: 'sandbox',
+  method: 'POST',
+  path: '^/files',
+  status: 507,
+}))
+
+/** Takes all the room on a disk of its own, beside what its sandbox sees. @returns what to delete; undefined on the host's disk */
+async function fillDisk(disk: string): Promise<string | undefined> {
+  try {
+    if ((await stat(disk)).dev === (await stat(dirname(disk))).dev) return undefined
+    const { bavail, bsize } = await statfs(disk)
+    const file = join(disk, 'full')
+    await execa('fallocate', ['--length', String(bavail * bsize), file], { reject: false })
+    return file
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // It has just been killed.
+    return undefined
+  }
+}
 
 /** How each fault is made. Each resolves once the world is as it was, or the fault is armed. */
 const APPLY: Record<FaultKind, Apply> = {
@@ -66,7 +92,14 @@ const APPLY: Record<FaultKind, Apply> = {
       : { kind: 'cutStream', to: 'sandbox', path: 'process.Process/', afterBytes: pick % 300 },
   ),
   filesLostOnResume: arm(() => ({ kind: 'loseFiles', times: 1 })),
-  diskFull: arm(() => ({ kind: 'answer', to: 'sandbox', method: 'POST', path: '^/files', status: 507 })),
+  async diskFull(world, fault) {
+    const { sandboxes } = world
+    const sandboxId = fault.pick % 2 ? await someSandbox(sandboxes.connection, fault.pick) : undefined
+    const filled = sandboxId && (await fillDisk(join(sandboxes.dataDir, 'sandboxes', sandboxId, 'disk')))
+    if (!filled) return uploadsRefused(world, fault)
+    await delay(fault.forMs)
+    await rm(filled, { force: true })
+  },
   async gitHostDown({ git }, { forMs }) {
     // It takes no more connections at once; what it serves may take its time to end.
     await Promise.race([git.stop(), delay(forMs)])

@@ -27,6 +27,9 @@ export interface Ran {
 export const SANDBOX_TIMEOUT_MS = 8_000
 const DEADLINE_MS = 5 * 60_000
 
+/** With which a command ends that has no room for its line. */
+export const DISK_FULL = 75
+
 /** The name of a command in its job's effects. */
 export const commandName = (index: number): string => `c${index}`
 
@@ -60,7 +63,7 @@ function stepOf(step: StepPlan, index: number, id: string, port: number): AgentJ
 /** A command with an effect inside, a line in the repository, and one outside, counted there. */
 function effectful(index: number, ms: number, id: string, port: number): string {
   return `command=${commandName(index)}-\${HOLDFAST_ROUND:-1}
-echo "$command" >>effects.log
+echo "$command" >>effects.log || exit ${DISK_FULL}
 ${tell(id, port)}
 sleep ${ms / 1000}`
 }

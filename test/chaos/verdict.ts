@@ -1,6 +1,6 @@
 import type { JobEvent } from '../../src/index.ts'
 import type { Effect } from './effects.ts'
-import { commandName, type Ran } from './run-job.ts'
+import { commandName, DISK_FULL, type Ran } from './run-job.ts'
 
 /** What was found of one job after its end. */
 export interface Findings extends Ran {
@@ -62,7 +62,7 @@ function judge(found: Findings, verdict: Verdict): void {
   } else if (end.kind === 'failed') {
     verdict.failedBy[end.type] = (verdict.failedBy[end.type] ?? 0) + 1
     if (end.type === 'OutcomeUnknown') verdict.outcomeUnknown++
-    else if (EXPLAINED.has(end.type)) verdict.failedTyped++
+    else if (diskWasFull(end)) verdict.failedTyped++
     else problem(`fails with ${end.type}: ${end.message}`)
   } else {
     verdict.completed++
@@ -74,8 +74,9 @@ function judge(found: Findings, verdict: Verdict): void {
   }
 }
 
-/** Ends that a fault explains; any other is a defect. */
-const EXPLAINED = new Set(['SandboxNoSpace'])
+/** The ends that a fault explains; any other is a defect. */
+const diskWasFull = ({ type, message }: { type: string; message: string }): boolean =>
+  type === 'SandboxNoSpace' || (type === 'StepFailed' && message.endsWith(`exited with ${DISK_FULL}`))
 
 /** Commands that ran more often than they may: at most once in a sandbox, and those that say `never` once in all. */
 function ranTwice({ plan, effects, remote }: Findings): string[] {

@@ -41,6 +41,15 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(seen[2]! - seen[0]!).toBeGreaterThan(700)
   })
 
+  test('much output arrives whole, in parts that a client can take one by one', async () => {
+    const sizes: number[] = []
+    const { logs } = await shared.runCode('for i in range(400): print("é" * 50_000)', {
+      onStdout: ({ line }) => void sizes.push(line.length),
+    })
+    expect(logs.stdout.join('')).toBe(`${'é'.repeat(50_000)}\n`.repeat(400))
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(65_536)
+  })
+
   test('an exception comes with its name, value and a traceback without colours', async () => {
     const { error } = await shared.runCode('def f():\n    return 1 / 0\nf()')
     expect(error).toMatchObject({ name: 'ZeroDivisionError', value: 'division by zero' })

@@ -101,7 +101,7 @@ test("root's setuid programs and own files are nobody's on the host, nor those o
 }) => {
   skip(!root, noRoot)
   await attempt(attacker, 'cp /bin/sh /home/user/sh; chmod 4755 /home/user/sh', 'root')
-  const { uid, gid } = await stat(join(server.dataDir, 'sandboxes', attacker.sandboxId, 'home/sh'))
+  const { uid, gid } = await stat(join(server.dataDir, 'sandboxes', attacker.sandboxId, 'disk/home/sh'))
   expect(Math.min(uid, gid)).toBeGreaterThan(1_000_000_000)
   const outside = async ({ sandboxId }: Sandbox) => {
     const record = await readFile(join(server.dataDir, 'records', `${sandboxId}.json`), 'utf8')

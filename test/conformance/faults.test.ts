@@ -59,6 +59,15 @@ test('latency delays a call as long as asked', async () => {
   expect(performance.now() - before).toBeGreaterThanOrEqual(299)
 })
 
+test('a call that latency holds up goes on when the faults are disarmed', async () => {
+  const sandbox = await create()
+  await server.faults.arm({ kind: 'latency', ms: 60_000, sandboxId: sandbox.sandboxId })
+  const info = sandbox.getInfo()
+  await expect.poll(() => server.faults.fired()).toEqual([1])
+  await server.faults.clear()
+  expect((await info).sandboxId).toBe(sandbox.sandboxId)
+})
+
 test.each([
   ['bytes', { afterBytes: 2_000 }],
   ['milliseconds', { afterMs: 1_500 }],

@@ -53,7 +53,7 @@ describe("the host's files", () => {
     ['a world-readable file', () => join(folder, 'host-file')],
     ["the server's key", () => join(server.dataDir, 'api-key')],
     ["the server's records", () => join(server.dataDir, 'records')],
-    ["another sandbox's home", () => join(server.dataDir, 'sandboxes', other.sandboxId, 'home', 'secret')],
+    ["another sandbox's home", () => join(server.dataDir, 'sandboxes', other.sandboxId, 'disk/home/secret')],
     ["this project's files", () => import.meta.dirname],
   ])('%s is out of reach', async (_name, path) => {
     // On the host it exists: or the refusal would show nothing.

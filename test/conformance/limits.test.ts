@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises'
-import { Sandbox } from 'e2b'
+import { readdir, readFile } from 'node:fs/promises'
+import { NotEnoughSpaceError, Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
@@ -12,17 +12,22 @@ const sizes = [
   '100',
   '--sandbox-file-mb',
   '16',
+  '--sandbox-disk-mb',
+  '64',
 ]
 
 let server: SandboxServer
 let byGroups: boolean
 let root: boolean
+let diskMB: number
 beforeAll(async () => {
   server = await startSandboxServer({ args: sizes })
   const health = (await (await fetch(`${server.apiUrl}/health`)).json()) as {
     limits: string
     root: boolean
+    diskMB: number
   }
+  diskMB = health.diskMB
   byGroups = health.limits === 'cgroup'
   root = health.root
 })
@@ -87,6 +92,44 @@ test.for(['user', 'root'])(
     expect(await bomb.kill()).toBe(true)
   },
 )
+
+test.for(['user', 'root'])(
+  'a disk that %s fills holds no more than its size; what is deleted can be written again, and other sandboxes go on',
+  async (user, { skip }) => {
+    skip(diskMB === 0, 'this machine mounts no disks for this user')
+    skip(user === 'root' && !root, 'this machine gives sandboxes no users of their own')
+    const [full, other] = await Promise.all([
+      Sandbox.create(server.connection),
+      Sandbox.create(server.connection),
+    ])
+    const folder = user === 'root' ? '/usr/local/share' : '/var/tmp'
+    const fill = `for i in $(seq 20); do head -c 16M /dev/zero >${folder}/$i || break; done`
+    const filled = await full.commands.run(`${fill}; du -sm ${folder} | cut -f1`, { user })
+    expect(filled.stderr).toContain('No space left on device')
+    expect(Number(filled.stdout)).toBeGreaterThan(30)
+    expect(Number(filled.stdout)).toBeLessThanOrEqual(64)
+    await expect(full.files.write('late', 'x'.repeat(2 ** 20), { user })).rejects.toBeInstanceOf(
+      NotEnoughSpaceError,
+    )
+    expect((await other.commands.run('head -c 16M /dev/zero >there && wc -c <there')).stdout).toBe(
+      '16777216\n',
+    )
+    await full.commands.run(`rm ${folder}/1`, { user })
+    await full.files.write('late', 'now')
+    expect(await full.files.read('late')).toBe('now')
+  },
+)
+
+test('a full sandbox is paused, resumed, and killed like any other', async ({ skip }) => {
+  skip(diskMB === 0, 'this machine mounts no disks for this user')
+  const sandbox = await Sandbox.create(server.connection)
+  await run(sandbox, 'for i in $(seq 20); do head -c 16M /dev/zero >$i; done')
+  await sandbox.pause()
+  await sandbox.connect()
+  expect((await sandbox.commands.run('rm 1 && echo space >note && cat note')).stdout).toBe('space\n')
+  expect(await sandbox.kill()).toBe(true)
+  expect((await readFile('/proc/mounts', 'utf8')).includes(sandbox.sandboxId)).toBe(false)
+})
 
 test('what a killed sandbox had of control groups is gone', async ({ skip }) => {
   skip(!byGroups, 'this machine gives no control groups to this user')

@@ -14,7 +14,7 @@ afterAll(() => server.stop())
 const create = (options = {}) => Sandbox.create({ ...server.connection, timeoutMs: 120_000, ...options })
 // Read on the host, since a paused sandbox answers nothing.
 const onDisk = (sandbox: Sandbox, name: string) =>
-  readFileSync(join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'home', name), 'utf8')
+  readFileSync(join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'disk/home', name), 'utf8')
 const counting = 'i=0; while true; do i=$((i+1)); echo $i > counter; sleep 0.01; done'
 
 test('a paused sandbox does nothing, and goes on with the same pids after', async () => {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { secret } from '../../src/index.ts'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { type EventPlace, type Job, type LiveAgentEvent, secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
+import { startProgram } from '../support/program.ts'
 import { installSmallAgent, smallAgent, spoken } from '../support/small-agent.ts'
 
 const KEY = 'sk-the-key-of-the-model-3141'
@@ -53,6 +54,10 @@ test('an agent whose worker is killed has its turn once, goes on with its conver
   })
   const isAsked = once(asked, 'asked')
   const job = await holdfast.jobs.submit(spec)
+  const heard = agentEvents(job)
+  // Told while the agent still waits for its endpoint.
+  const { value: conversation } = await heard.next()
+  expect(conversation).toMatchObject({ step: 1, index: 0, event: { type: 'conversation' } })
   await isAsked
   await end(holdfast.workers.at(-1)!, 'SIGKILL')
   await startWorker()
@@ -79,6 +84,22 @@ test('an agent whose worker is killed has its turn once, goes on with its conver
     { resumed: false, message: 'It is done.', toolCalls: 1, usage: { inputTokens: 100, outputTokens: 10 } },
     { resumed: true },
   ])
+  const live = await toArray(heard)
+  expect(live.slice(0, 3).map(({ index, event }) => [index, event])).toEqual([
+    [1, { type: 'usage', inputTokens: 100, outputTokens: 10, costUsd: 0 }],
+    [2, { type: 'toolCall', tool: 'sh', input: 'the answer' }],
+    [3, { type: 'message', text: 'It is done.' }],
+  ])
+  expect(live.map(({ step }) => step)).toEqual([1, 1, 1, 3, 3, 3, 3])
+  expect((await toArray(agentEvents(job, live[0]))).map(named)).toEqual(live.slice(1).map(named))
+  const args = ['--address', inject('temporalAddress'), '--task-queue', holdfast.taskQueue]
+  const watch = startProgram([...args, 'watch', job.id, '--json'], {
+    HOLDFAST_BLOB_STORE: holdfast.blobStore,
+  })
+  const shown = (await watch.ended).stdout.split('\n').filter((line) => line.includes('"agentEvent"'))
+  expect(shown.map((line) => named(JSON.parse(line) as LiveAgentEvent))).toEqual(
+    [conversation!, ...live].map(named),
+  )
 })
 
 test('a red check goes back to the agent with what it printed, until it is mended', async () => {
@@ -202,6 +223,91 @@ test.each([
   await expect(job.result()).rejects.toMatchObject({ type, message: expect.stringMatching(message) })
 })
 
+test.concurrent(
+  'an agent is asked to go on once its vendor is back, in the same conversation, with the sandbox paused meanwhile',
+  async () => {
+    const first = endpoint.asked.length
+    let away = true
+    answer = () =>
+      away ? { error: { message: 'overloaded' }, status: 503 } : { content: 'echo 42 >ANSWER.md' }
+    const spec = await holdfast.spec({
+      steps: [installSmallAgent, step('Write the answer')],
+      sandbox: { pauseAfter: 1_000 },
+    })
+    const job = await holdfast.jobs.submit(spec)
+    const outage = await eventOf(job, 'outage')
+    expect(outage.failure).toMatchObject({ type: 'ModelUnavailable', message: 'the endpoint did not answer' })
+    expect(await job.status()).toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
+    away = false
+    const { commit } = await job.result()
+    expect(await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)).toBe('42')
+    const [one = '', two = ''] = endpoint.asked.slice(first).map(spoken)
+    expect(two.startsWith(`${one}\nuser: `)).toBe(true)
+    expect(two.slice(one.length)).toMatch(/You were cut off/)
+    const events = await allEvents(job)
+    expect(events.filter(({ type }) => type === 'outage' || type === 'outageOver')).toHaveLength(2)
+    expect(events.filter((event) => event.type === 'agentTurn')).toMatchObject([
+      { resumed: false, unavailable: true },
+      { resumed: true },
+    ])
+  },
+)
+
+test.concurrent(
+  'calls of tools and silence of an agent are counted on when its worker was killed',
+  async () => {
+    const call = 'echo \'{"type":"toolCall","tool":"ls","input":"."}\''
+    const calling = `${call}; ${call}; until [ -e ../go ]; do sleep 0.05; done; ${call}; ${call}; sleep 60`
+    const submit = async (run: string, how: object) =>
+      holdfast.jobs.submit(await holdfast.spec({ steps: [{ agent: { run }, prompt: 'Go', ...how }] }))
+    const jobs = await Promise.all([
+      submit(calling, { maxToolCalls: 3 }),
+      submit(`${call}; ${call}; sleep 60`, { idleTimeout: '30m' }),
+    ])
+    // What is told is kept: it will not be followed again.
+    for (const job of jobs) for await (const { index } of agentEvents(job)) if (index === 1) break
+    await end(holdfast.workers.at(-1)!, 'SIGKILL')
+    for (const job of jobs) {
+      const [sandbox] = await holdfast.connectSandboxes(job.id)
+      await sandbox!.commands.run('touch ~/go; touch -d "1 hour ago" ~/.holdfast/commands/*/std*')
+    }
+    await startWorker()
+    const [called, silent] = await Promise.allSettled(jobs.map((job) => job.result()))
+    expect(called).toMatchObject({
+      reason: { type: 'AgentStuck', message: expect.stringMatching(/more than 3 times/) },
+    })
+    expect(silent).toMatchObject({
+      reason: { type: 'AgentStuck', message: expect.stringMatching(/said nothing for 1800 s/) },
+    })
+  },
+)
+
+test.concurrent.each([
+  ['is too large', 'head -c 34000000 /dev/zero >~/.mine/large', 'it was not saved: it has more than 32 MiB'],
+  [
+    'has a secret in it',
+    'printenv HOLDFAST_AGENT_KEY >~/.mine/log',
+    'it was not saved: it has the value of a secret',
+  ],
+])('a conversation that %s is not saved, and that is told where it is lost', async (_, remember, why) => {
+  const run = `mkdir -p ~/.mine; ${remember}; echo '{"type":"conversation","id":"c"}'; cat >>ANSWER.md`
+  const spec = await holdfast.spec({
+    steps: [{ agent: { run, state: ['~/.mine'] }, prompt: 'Write the answer', key: secret('MODEL_KEY') }],
+    review: {},
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const sandboxes = await holdfast.connectSandboxes(job.id)
+  expect(await Promise.all(sandboxes.map((sandbox) => sandbox.kill()))).toEqual([true])
+  await job.requestChanges({ by: 'a reviewer', feedback: 'Again' })
+  const lost = await eventOf(job, 'conversationLost')
+  expect(lost).toMatchObject({ why })
+  await eventOf(job, 'reviewRequested', lost.seq)
+  await job.approve({ by: 'a reviewer' })
+  const { commit } = await job.result()
+  const answer = await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)
+  expect(answer).toMatch(/^Write the answer.*This was asked before.*Again$/s)
+})
 test('a prompt longer than a variable may be reaches the agent byte by byte', async () => {
   const prompt = `'quoted' $HOME \`x\` ${'長い'.repeat(30_000)}`
   const bytes = Buffer.byteLength(prompt)
@@ -235,8 +341,13 @@ test('the key is in no history and on no disk of the sandbox', async () => {
   expect(JSON.stringify(history)).not.toContain(Buffer.from(KEY).toString('base64').slice(4, -4))
 })
 
+async function* agentEvents(job: Job, after?: EventPlace): AsyncGenerator<LiveAgentEvent, void> {
+  for await (const event of job.events({ agents: true, ...(after && { after }) }))
+    if (event.type === 'agentEvent') yield event
+}
+
 /** All that has happened up to the next request for a review. */
-async function allEventsUntilReview(job: Awaited<ReturnType<Holdfast['jobs']['submit']>>) {
+async function allEventsUntilReview(job: Job) {
   const { seq } = await eventOf(job, 'reviewAnswered')
   const events = []
   for await (const event of job.events({ from: seq })) {
@@ -244,4 +355,13 @@ async function allEventsUntilReview(job: Awaited<ReturnType<Holdfast['jobs']['su
     if (event.type === 'reviewRequested') break
   }
   return events
+}
+
+/** Whenever it was told, between which events of the job. */
+const named = ({ seq: _, ...event }: LiveAgentEvent) => event
+
+async function toArray<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
 }

@@ -236,7 +236,7 @@ describe.concurrent('holdfast worker', () => {
   })
 
   test('says in one line that it is ready, answers for its health, and drains at SIGTERM', async () => {
-    const env = { ...settings(), HOLDFAST_HEALTH_PORT: '0' }
+    const env = { ...settings(), HOLDFAST_HEALTH_HOST: '127.0.0.2', HOLDFAST_HEALTH_PORT: '0' }
     const worker = startProgram(['worker', '--json'], env)
     const [line] = await worker.until('stdout', /^.+$/m)
     const ready = JSON.parse(line) as { healthPort: number }
@@ -245,7 +245,8 @@ describe.concurrent('holdfast worker', () => {
       namespace: 'default',
       healthPort: expect.any(Number),
     })
-    const url = `http://127.0.0.1:${ready.healthPort}`
+    const url = `http://127.0.0.2:${ready.healthPort}`
+    await expect(fetch(`http://127.0.0.1:${ready.healthPort}/health`)).rejects.toThrow('fetch failed')
     const health = await fetch(`${url}/health`)
     expect(health.status).toBe(200)
     expect(await health.json()).toMatchObject({ state: 'RUNNING', taskQueue: env.HOLDFAST_TASK_QUEUE })
@@ -261,6 +262,11 @@ describe.concurrent('holdfast worker', () => {
   test.each([
     ['E2B_API_KEY', { E2B_API_KEY: '' }, /E2B_API_KEY .*is missing: set E2B_API_KEY, or run/],
     ['HOLDFAST_HEALTH_PORT', { HOLDFAST_HEALTH_PORT: '70000' }, /HOLDFAST_HEALTH_PORT .*65535/],
+    [
+      'HOLDFAST_HEALTH_HOST',
+      { HOLDFAST_HEALTH_HOST: '192.0.2.1', HOLDFAST_HEALTH_PORT: '0' },
+      /HOLDFAST_HEALTH_HOST: nothing can listen/,
+    ],
   ])('with a wrong %s it ends with 2, naming it and its remedy', async (_name, wrong, words) => {
     const { code, stdout, stderr } = await startProgram(['worker'], { ...settings(), ...wrong }).ended
     expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' })

@@ -1,5 +1,6 @@
 import { Connection } from '@temporalio/client'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { steadyPort } from '../support/steady-port.ts'
 import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -19,8 +20,9 @@ const describeJob = (workflowId: string) =>
 
 test('a job goes on with the version that is made current while it waits, and keeps its priority', async () => {
   const name = `deployment-${holdfast.taskQueue}`
-  const start = async (buildId: string) => {
-    const worker = await holdfast.startWorker({ HOLDFAST_DEPLOYMENT_NAME: name, HOLDFAST_BUILD_ID: buildId })
+  const start = async (buildId: string, env: NodeJS.ProcessEnv = {}) => {
+    const version = { HOLDFAST_DEPLOYMENT_NAME: name, HOLDFAST_BUILD_ID: buildId }
+    const worker = await holdfast.startWorker({ ...version, ...env })
     // The server learns of a version by its worker's first poll.
     const makeCurrent = () =>
       connection.workflowService
@@ -40,10 +42,15 @@ test('a job goes on with the version that is made current while it waits, and ke
   expect(before?.versioningInfo?.deploymentVersion?.buildId).toBe('1')
   expect(before?.priority).toMatchObject(priority)
 
-  await start('2')
+  const metricsPort = String(await steadyPort())
+  const tuned = { HOLDFAST_TARGET_MEMORY: '0.95', HOLDFAST_TARGET_CPU: '1' }
+  await start('2', { ...tuned, HOLDFAST_METRICS_PORT: metricsPort })
   await end(one, 'SIGTERM')
   await job.approve({ by: 'the test' })
   expect((await job.result()).commit).toMatch(/^[0-9a-f]{40}$/)
   const { workflowExecutionInfo: after } = await describeJob(job.id)
   expect(after?.versioningInfo?.deploymentVersion?.buildId).toBe('2')
+  // Only the resource-based tuner tells these.
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+  expect(metrics).toMatch(/^temporal_resource_slots_mem_usage/m)
 })

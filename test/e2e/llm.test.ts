@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type AgentJobInput, secret } from '../../src/index.ts'
 import { allEvents, end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 import { type LlmEndpoint, startLlmEndpoint } from '../../src/demo/llm-endpoint.ts'
+import { script, turnOf, use } from '../support/scripted-model.ts'
 
 const KEY = 'sk-the-key-of-the-model-2718'
 
@@ -37,23 +38,11 @@ const step = (prompt: string, rest: object = {}): Steps[number] => ({
   ...rest,
 })
 
-const use = (name: string, input: object, id = `call-${name}-${JSON.stringify(input).length}`) => ({
-  toolCalls: [{ id, name, arguments: JSON.stringify(input) }],
-})
-/** How many answers the conversation has had. */
-const turnOf = ({ messages }: ChatCompletionRequest): number =>
-  messages.filter(({ role }) => role === 'assistant').length
 const toldLast = ({ messages }: ChatCompletionRequest): string =>
   messages
     .slice(messages.findLastIndex(({ role }) => role === 'assistant') + 1)
     .map(({ content }) => (typeof content === 'string' ? content : JSON.stringify(content)))
     .join('\n')
-
-/** Its model answers these in order, then with words. */
-const script =
-  (...answers: object[]): typeof answer =>
-  (request) =>
-    answers[turnOf(request)] ?? { content: 'It is done.' }
 
 const FIX = [
   use('list', {}),
@@ -196,63 +185,6 @@ test('unknown tools, broken input and failing tools are told to the model, which
   ])
 })
 
-const slow = (): Promise<never> => new Promise(() => undefined)
-
-test.each<[string, object, typeof answer, string, RegExp]>([
-  ['calls without end', {}, (_, n) => use('list', {}, `c${n}`), 'ModelStuck', /the same call 5 times/],
-  [
-    'goes on and on',
-    { maxTurns: 3 },
-    (_, n) => use('search', { pattern: `x${n}` }, `c${n}`),
-    'ModelStuck',
-    /maxTurns/,
-  ],
-  [
-    'uses too many tokens',
-    { maxTokens: 10 },
-    () => ({ ...use('list', {}), usage: { prompt_tokens: 20 } }),
-    'ModelStuck',
-    /maxTokens/,
-  ],
-  ['calls no tool that there is', {}, (_, n) => use('fly', {}, `c${n}`), 'ModelStuck', /5 answers in a row/],
-  [
-    'refuses',
-    {},
-    () => ({ content: 'I can not', finishReason: 'content_filter' }),
-    'ModelRefused',
-    /I can not/,
-  ],
-  ['answers with nothing', {}, () => ({ content: '' }), 'ModelRefused', /nothing at all/],
-  ['is cut off', {}, () => ({ content: 'I wo', finishReason: 'length' }), 'ModelStuck', /maxOutputTokens/],
-  [
-    'refuses the key',
-    {},
-    () => ({ error: { message: 'bad key', type: 'auth' }, status: 401 }),
-    'ModelFailed',
-    /401: bad key/,
-  ],
-])('a model that %s ends the job as such', async (_, how, says, type, message) => {
-  answer = says
-  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [step('Go', how)] }))
-  await expect(job.result()).rejects.toMatchObject({ type, message: expect.stringMatching(message) })
-})
-
-test('a model that is away, slow, or over its limit is asked again, as late as it wants', async () => {
-  const first = endpoint.asked.length
-  const times: number[] = []
-  answer = (request, n) => {
-    times.push(Date.now())
-    if (n === first) return { error: { message: 'slow down', type: 'rate_limit' }, status: 429 }
-    if (n === first + 1) return { error: { message: 'oops', type: 'server' }, status: 500 }
-    if (n === first + 2) return slow()
-    return script(use('write', { path: 'a', content: 'a' }))(request, n)
-  }
-  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [step('Go', { callTimeout: '1s' })] }))
-  expect(await job.result()).toMatchObject({ outcome: 'completed' })
-  expect(times).toHaveLength(5)
-  expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1_000)
-})
-
 test("a model of the worker's own providers works without an endpoint in the spec", async () => {
   answer = script(use('write', { path: 'a', content: 'a' }))
   const spec = await holdfast.spec({ steps: [{ llm: { model: 'local:gpt' }, prompt: 'Go' }] })
@@ -334,17 +266,6 @@ test('a sandbox lost between two calls of tools is restored, and the model goes 
   expect((await allEvents(job)).map(({ type }) => type)).toContain('sandboxRestored')
 })
 
-test('a model that no worker knows is refused before there is a sandbox', async () => {
-  const job = await holdfast.jobs.submit(
-    await holdfast.spec({ steps: [{ llm: { model: 'acme:gpt' }, prompt: 'Go' }] }),
-  )
-  await expect(job.result()).rejects.toMatchObject({
-    type: 'ModelFailed',
-    message: expect.stringContaining('acme:gpt'),
-  })
-  expect((await allEvents(job)).map(({ type }) => type)).not.toContain('sandboxCreated')
-})
-
 test('forty turns leave a history that two hundred would keep under 1 MB', async () => {
   answer = (request) =>
     turnOf(request) < 40
@@ -364,21 +285,30 @@ test('forty turns leave a history that two hundred would keep under 1 MB', async
   expect(bytes / 42).toBeLessThan((1024 * 1024) / 200)
 })
 
-test('a vendor that is away is waited for with the sandbox paused, and the model answers when it is back', async () => {
-  let away = true
-  const tried = endpoint.asked.length
-  answer = (request) =>
-    away
-      ? { error: { message: 'overloaded' }, status: 503 }
-      : script(use('write', { path: 'A', content: 'a' }))(request, 0)
-  const spec = await holdfast.spec({ steps: [step('Write A')], sandbox: { pauseAfter: 1_000 } })
+test('a transcript that stays too long without old outputs is summed up by the model, which goes on from that', async () => {
+  const first = endpoint.asked.length
+  let summedUp = false
+  answer = (request, n) => {
+    const isSummary = JSON.stringify(request.messages[0]).includes('Sum it up')
+    summedUp ||= isSummary
+    if (isSummary) return { content: 'The rounding is in format().', usage: { prompt_tokens: 70 } }
+    const turn = n - first
+    const usage = { prompt_tokens: summedUp ? 10 : 5_000, completion_tokens: 1 }
+    if (turn < 15) return { ...use('search', { pattern: `size${turn}` }, `call-${turn}`), usage }
+    return turn === 15 ? { ...use('write', { path: 'a', content: 'a' }), usage } : { content: 'Done.', usage }
+  }
+  const spec = await holdfast.spec({ steps: [step('Mend the rounding', { compactAt: 5_000 })] })
   const job = await holdfast.jobs.submit(spec)
-  const outage = await eventOf(job, 'outage')
-  expect(outage.failure.type).toBe('ModelUnavailable')
-  expect(endpoint.asked.length - tried).toBe(5)
-  expect(await job.status()).toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
-  away = false
-  const { commit } = await job.result()
-  expect(await holdfast.repository(spec.repo.url).show(`${commit}:A`)).toBe('a')
-  expect((await allEvents(job)).filter(({ type }) => type === 'outageOver')).toHaveLength(1)
+  const { cost } = await job.result()
+  const asked = endpoint.asked.slice(first).map(({ messages }) => JSON.stringify(messages))
+  const at = asked.findIndex((text) => text.includes('Sum it up'))
+  const sum = asked[at] ?? ''
+  expect(asked.filter((text) => text.includes('Sum it up'))).toEqual([sum])
+  expect(sum).toMatch(/Mend the rounding.*size0.*size4/s)
+  expect(asked[at - 1]).toContain('size0')
+  for (const text of asked.slice(at + 1))
+    expect(text).toMatch(/Mend the rounding.*The rounding is in format\(\)/)
+  expect(asked[at + 1]).not.toContain('size0')
+  expect(asked[at + 1]).toContain('size11')
+  expect(cost.models.inputTokens).toBe(5_000 * at + 70 + 10 * (asked.length - at - 1))
 })

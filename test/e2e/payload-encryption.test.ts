@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
 import protocol from '@temporalio/proto'
 import { execa } from 'execa'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { connect, type Job, type Jobs } from '../../src/index.ts'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { connect, type FailureReport, type HoldfastError, type Job, type Jobs } from '../../src/index.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
+import { filesWith } from '../support/canaries.ts'
 import { steadyPort } from '../support/steady-port.ts'
 import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 import { type Program, startProgram } from '../support/program.ts'
@@ -23,8 +25,9 @@ let holdfast: Holdfast
 let connection: Connection
 let codecServer: Program
 let codecUrl: string
-/** One that needed both keys, and one that failed; the canary is in their specs and outputs. */
+/** One that needed both keys, and one that failed; the canary is in their specs, files and outputs. */
 let done: Job
+let doneUrl: string
 let failed: Job
 const clients: Jobs[] = []
 
@@ -40,18 +43,29 @@ beforeAll(async () => {
     HOLDFAST_BLOB_STORE: holdfast.blobStore,
   })
   const worker = await holdfast.startWorker()
-  const failing = await holdfast.spec({ steps: [{ run: `echo ${CANARY}; exit 3` }] })
+  const failing = await holdfast.spec({
+    steps: [{ write: 'made.txt', content: CANARY }, { run: `echo ${CANARY}; exit 3` }],
+    sandbox: { keep: 'on-failure' },
+  })
   failed = await holdfast.jobs.submit(failing)
   const spec = await holdfast.spec({
     steps: [{ run: `echo ${CANARY} | tee made.txt` }, { write: 'large.txt', content: LARGE }],
     review: { required: true },
   })
+  doneUrl = spec.repo.url
   done = await holdfast.jobs.submit(spec)
   await Promise.all([eventOf(done, 'reviewRequested'), failed.result().catch(() => undefined)])
   await end(worker, 'SIGTERM')
-  await holdfast.startWorker({ HOLDFAST_ENCRYPTION_KEYS: rotated })
+  // What the old key has sealed is all that is left of the work.
+  const kept = await holdfast.connectSandboxes(done.id)
+  await Promise.all(kept.map((sandbox) => sandbox.kill()))
+  const forgetful = await holdfast.startWorker({ HOLDFAST_ENCRYPTION_KEYS: after })
   const jobs = await clientWith(rotated)
-  await jobs.get(done.id).approve({ by: 'the test' })
+  const approved = jobs.get(done.id).approve({ by: 'the test' })
+  await untilTaskFailed(done)
+  await end(forgetful, 'SIGTERM')
+  await holdfast.startWorker({ HOLDFAST_ENCRYPTION_KEYS: rotated })
+  await approved
   done = jobs.get(done.id)
   expect((await done.result()).outcome).toBe('completed')
   await codecServer.until('stdout', /codec server is at/)
@@ -74,6 +88,12 @@ async function clientWith(encryptionKeys: string): Promise<Jobs> {
   clients.push(jobs)
   return jobs
 }
+
+const untilTaskFailed = ({ id }: Job): Promise<unknown> =>
+  vi.waitUntil(async () => (await holdfast.historyOf(id)).includes('workflowTaskFailedEventAttributes'), {
+    timeout: 20_000,
+    interval: 200,
+  })
 
 /** What Temporal keeps of a job: its events, and all payloads in them. */
 async function kept({ id }: Job): Promise<{ text: string; payloads: JsonPayload[] }> {
@@ -131,11 +151,55 @@ test('what is large is in the blob store, encrypted, and the history has referen
   expect(contentsOf(decoded.payloads)).toContain(JSON.stringify(LARGE))
 })
 
+test('a worker without the old key says which one it needs, and the job goes on when it is back, from its checkpoint', async () => {
+  const { payloads } = await kept(done)
+  const decoded = (await (await decode(payloads, `Bearer ${TOKEN}`)).json()) as { payloads: JsonPayload[] }
+  expect(contentsOf(decoded.payloads)).toContain('encrypted with the key before-rotation')
+  const { commit } = await done.result()
+  expect(await holdfast.repository(doneUrl).show(`${commit}:made.txt`)).toContain(CANARY)
+})
+
+test('checkpoints, outputs and payloads in the blob store are encrypted, and whoever has the key reads them', async () => {
+  expect((await holdfast.listBlobs()).filter((path) => /bundle|outputs/.test(path)).length).toBeGreaterThan(2)
+  expect(await filesWith([CANARY, 'git bundle'], [fileURLToPath(holdfast.blobStore)])).toEqual([])
+  const report: unknown = await failed.result().catch((error: HoldfastError) => error.report)
+  const [bundle = ''] = (report as FailureReport).checkpoint ?? []
+  const read = await execa('node', ['--import', 'tsx', 'src/cli.ts', 'blob', bundle], {
+    env: {
+      TEMPORAL_ADDRESS: inject('temporalAddress'),
+      HOLDFAST_BLOB_STORE: holdfast.blobStore,
+      HOLDFAST_ENCRYPTION_KEYS: rotated,
+    },
+  })
+  expect(read.stdout).toContain('git bundle')
+  const blind = await clientWith(after)
+  for (const ask of [blind.blob(bundle), drained(blind.get(failed.id).output({ step: 1 }))])
+    await expect(ask).rejects.toMatchObject({
+      type: 'PayloadKeyMissing',
+      message: expect.stringContaining('before-rotation') as string,
+    })
+  const sighted = await clientWith(rotated)
+  expect(await drained(sighted.get(failed.id).output({ step: 1 }))).toContain(CANARY)
+})
+
+async function drained(chunks: AsyncIterable<{ text: string }>): Promise<string> {
+  let text = ''
+  for await (const chunk of chunks) text += chunk.text
+  return text
+}
+
 test('a failed job is told in full to a client with the key', async () => {
   await expect(failed.result()).rejects.toMatchObject({
     type: 'StepFailed',
     report: { output: expect.stringContaining(CANARY) as string },
   })
+})
+
+test('the reaper knows the owners of sandboxes, with whatever key they were started', async () => {
+  const { sandboxes } = await (await clientWith(rotated)).sandboxes()
+  expect(sandboxes.map(({ workflowId, owner, fate }) => [workflowId, owner, fate])).toEqual([
+    [failed.id, 'FAILED', 'kept'],
+  ])
 })
 
 test('a client without the key is told which one it needs', async () => {

@@ -48,7 +48,7 @@ async function historyOf(id: string): Promise<string> {
   return historyText(history)
 }
 
-test('what is looked for at the end of every world is found in a history, a blob and a sandbox, in plain and in base64', async () => {
+test('what is looked for at the end of every world is found in a history, a blob, a sandbox and one that is killed, in plain, in base64 and compressed', async () => {
   const canary = `canary-${randomUUID()}`
   const encoded = Buffer.from(`x-access-token:${canary}`).toString('base64')
   const job = await holdfast.jobs.submit(
@@ -61,10 +61,18 @@ test('what is looked for at the end of every world is found in a history, a blob
   await eventOf(job, 'reviewRequested')
   await job.approve({ by: 'the test' })
   await job.result()
+  const killed = await holdfast.spec({
+    steps: [{ run: `echo ${encoded} | gzip >~/packed.gz; date >made.txt` }],
+  })
+  await (await holdfast.jobs.submit(killed)).result()
   const leaks = (await holdfast.leaks([canary])).join('\n')
   expect(leaks).toContain(job.id)
   expect(leaks).toContain('plain.txt')
   expect(leaks).toContain('encoded.txt')
+  expect(leaks).toMatch(/killed.*packed\.gz/)
+  // What git has made of it on the way to the remote, and the checkpoint.
+  expect(leaks).toMatch(/\.git\/objects/)
+  expect(leaks).toMatch(/\.bundle$/m)
   expect(leaks).toContain(fileURLToPath(holdfast.blobStore))
   expect(await holdfast.leaks()).toEqual([])
 })

@@ -258,3 +258,34 @@ test('a session whose sandbox can not be created says why to whoever waits for i
   const session = await open({ sandbox: { template: 'there-is-none' } })
   await expect(session.run('true')).rejects.toMatchObject({ type: 'SandboxInvalidArgument' })
 })
+
+test('the records of old commands go, over runs of the workflow, and none of them is run again', async () => {
+  const session = await open({ turnAfter: 10 })
+  const requestId = randomUUID()
+  await session.run('echo once >>count', { requestId })
+  const fifty = Array.from({ length: 50 }, () => 'true')
+  for (let n = 0; n < 3; n++) await session.batch((s) => Promise.all(fifty.map((cmd) => s.commands.run(cmd))))
+  while ((await session.status()).runs < 2) await session.files.exists('count')
+  await session.run('true') // with which they go
+  const { stdout } = await session.run('ls .holdfast/commands | wc -l')
+  expect(Number(stdout)).toBeLessThan(120)
+  await expect(session.run('echo once >>count', { requestId })).rejects.toMatchObject({
+    type: 'OutcomeUnknown',
+  })
+  expect(await session.files.read('count')).toBe('once\n')
+  await session.close()
+})
+
+test('git.status tells of all files, however long they are together, and fails outside of a repository', async () => {
+  const session = await open()
+  await session.run(
+    'git init -q short && git init -q long && touch short/a && cd long && seq -f %060g 500 | xargs touch',
+  )
+  expect((await session.git.status('short')).fileStatus).toMatchObject([{ path: 'a' }])
+  expect((await session.git.status('long')).fileStatus).toHaveLength(500)
+  await expect(session.git.status('/tmp')).rejects.toMatchObject({
+    type: 'GitFailed',
+    message: expect.stringContaining('not a git repository') as string,
+  })
+  await session.close()
+})

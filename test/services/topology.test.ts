@@ -1,8 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type AgentJobInput, connect, type Job, type Jobs, secret } from '../../src/index.ts'
+import { documentedCommands } from '../support/documented.ts'
 import { end, eventOf, untilPrinted } from '../support/holdfast.ts'
 import { type TestGitHost, testGitHost } from '../support/git-host.ts'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
@@ -25,9 +28,7 @@ beforeAll(async () => {
   sandboxes = await startSandboxServer({ args: ['--allow-host-loopback', `localhost:${git.port}`] })
   undo.push(() => sandboxes.stop())
   topology = await startTopology({ git_token: git.token, e2b_api_key: sandboxes.apiKey }, undo)
-  const { apiUrl, sandboxUrl } = sandboxes
-  for (let n = 0; n < 2; n++)
-    workers.push(await topology.startWorker({ E2B_API_URL: apiUrl, E2B_SANDBOX_URL: sandboxUrl }))
+  for (let n = 0; n < 2; n++) await startWorker()
   const { address, blobStore, encryptionKeys } = topology
   jobs = await connect({ address, blobStore, encryptionKeys })
   undo.push(() => jobs.close())
@@ -37,6 +38,13 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const step of undo.reverse()) await step()
 }, 60_000)
+
+async function startWorker(): Promise<void> {
+  const { apiUrl, sandboxUrl } = sandboxes
+  workers.push(await topology.startWorker({ E2B_API_URL: apiUrl, E2B_SANDBOX_URL: sandboxUrl }))
+}
+
+const stopWorkers = () => Promise.all(workers.map((worker) => end(worker, 'SIGTERM')))
 
 async function spec(changes: Partial<AgentJobInput>): Promise<AgentJobInput> {
   const name = `demo-${randomUUID()}`
@@ -105,12 +113,53 @@ test('the columns of the list are there, and payloads are encrypted', async () =
     })
     return executions.map(({ execution }) => execution?.workflowId ?? '')
   }
-  await expect.poll(completed, { timeout: 10_000 }).toHaveLength(2)
+  await expect.poll(completed, { timeout: 45_000 }).toHaveLength(2)
   const [first = ''] = await completed()
   const { events } = await new Client({ connection }).workflow.getHandle(first).fetchHistory()
   const input = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]
   expect(Buffer.from(input!.metadata!['encoding']!).toString()).toBe('binary/encrypted')
 })
+
+test(
+  'after a back-up is restored jobs go on from then: one that waited ends, one that has pushed since overwrites nothing, and there is none that came later',
+  { timeout: 240_000 },
+  async () => {
+    const noted = () =>
+      spec({ steps: [{ write: 'NOTES.md', content: 'kept\n' }], review: { required: true } })
+    const reviewed = async (input?: AgentJobInput): Promise<Job> => {
+      const job = await jobs.submit(input ?? (await noted()))
+      await eventOf(job, 'reviewRequested')
+      return job
+    }
+    const [backUp, restore] = documentedCommands('operations.md', 'Back-up')
+    const pushingSpec = await noted()
+    const [waiting, pushing] = [await reviewed(), await reviewed(pushingSpec)]
+    await stopWorkers()
+    await topology.runDocumented(backUp!)
+    await startWorker()
+    await pushing.approve({ by: 'the test' })
+    const pushed = await pushing.result()
+    const late = await reviewed()
+
+    await stopWorkers()
+    await topology.stopTemporal()
+    await rm(fileURLToPath(topology.blobStore), { recursive: true })
+    await topology.runDocumented(restore!)
+    topology.startTemporal()
+    await startWorker()
+
+    await expect(late.status()).rejects.toMatchObject({ type: 'JobNotFound' })
+    await waiting.approve({ by: 'the test' })
+    expect((await waiting.result()).commit).toMatch(/^[0-9a-f]{40}$/)
+    // Its sandbox is gone, and so are its checkpoints, but for those of the back-up: its work is committed anew.
+    await pushing.approve({ by: 'the test' })
+    await expect(pushing.result()).rejects.toMatchObject({ type: 'PushNotFastForward' })
+    const name = new URL(pushingSpec.repo.url).pathname.slice(1).replace(/\.git$/, '')
+    expect(await git.branchHead(name, 'holdfast/work')).toBe(pushed.commit)
+    const { sandboxes: left } = await jobs.sandboxes({ graceMs: 0 })
+    expect(left.filter(({ fate }) => fate === 'reap').map(({ workflowId }) => workflowId)).toEqual([late.id])
+  },
+)
 
 test('no program has printed a secret', async () => {
   const log = await topology.log()

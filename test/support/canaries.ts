@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { WorkflowClient } from '@temporalio/client'
 import { execa } from 'execa'
+import { unpacked } from './unpack.ts'
 
 /** Everything by which a secret could be found again: as it is, and in base64 wherever it begins in what is encoded. */
 export function formsOf(secret: string): string[] {
@@ -12,8 +15,44 @@ export function formsOf(secret: string): string[] {
   return [secret, ...encoded]
 }
 
-/** Files under the folders that hold one of the secrets. What git or a key has compressed or encrypted isn't seen. */
+/** Files under the folders that hold one of the secrets, also where it is compressed. What a key has encrypted isn't seen. */
 export async function filesWith(secrets: string[], folders: string[]): Promise<string[]> {
+  const [plain, packed] = await Promise.all([plainIn(secrets, folders), packedIn(secrets, folders)])
+  return [...new Set([...plain, ...packed])]
+}
+
+async function packedIn(secrets: string[], folders: string[]): Promise<string[]> {
+  const forms = secrets.flatMap(formsOf)
+  const found: string[] = []
+  // Sandboxes have much in common.
+  const clean = new Set<string>()
+  for (const path of (await Promise.all(folders.map(filesIn))).flat()) {
+    // One that has vanished meanwhile holds nothing.
+    const content = await readFile(path).catch(() => undefined)
+    if (!content) continue
+    const hash = createHash('sha1').update(content).digest('hex')
+    if (clean.has(hash)) continue
+    if (holds(unpacked(content), forms)) found.push(path)
+    else clean.add(hash)
+  }
+  return found
+}
+
+function holds(contents: Iterable<Buffer>, forms: string[]): boolean {
+  for (const content of contents) if (forms.some((form) => content.includes(form))) return true
+  return false
+}
+
+/** Files that hold something. Of images of disks only what is mounted is looked at: they are mostly holes. */
+async function filesIn(folder: string): Promise<string[]> {
+  const { stdout } = await execa('find', [folder, '-type', 'f', '-size', '+0', '!', '-name', '*.ext4'], {
+    reject: false,
+    maxBuffer: 100_000_000,
+  })
+  return stdout.split('\n').filter((line) => line !== '')
+}
+
+async function plainIn(secrets: string[], folders: string[]): Promise<string[]> {
   const patterns = secrets.flatMap(formsOf).flatMap((form) => ['-e', form])
   // Files that vanish meanwhile hold nothing.
   const { stdout, exitCode, stderr } = await execa(
@@ -24,6 +63,8 @@ export async function filesWith(secrets: string[], folders: string[]): Promise<s
       '--fixed-strings',
       '--no-messages',
       '--devices=skip',
+      // Sandboxes' disks are mounted beside these.
+      '--exclude=*.ext4',
       ...patterns,
       ...folders,
     ],

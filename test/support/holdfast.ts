@@ -52,7 +52,8 @@ export interface Holdfast {
   /** A spec against a fresh copy of the demo repository, of a name of its own or the one given. */
   spec(changes?: Partial<AgentJobInput>, name?: string): Promise<AgentJobInput>
   /**
-   * Where secrets of this world are found: in histories of its task queue, blobs, files of its sandbox server and sandboxes, logs.
+   * Where secrets of this world are found: in histories of its task queue, blobs, files of its sandbox server and of sandboxes,
+   * killed ones too, logs.
    *
    * @param secrets the git tokens, unless others are looked for
    */
@@ -63,14 +64,16 @@ export interface Holdfast {
 
 /**
  * @param options.sandboxArgs more arguments of the sandbox server
+ * @param options.forgetKilled disks of killed sandboxes aren't searched for tokens, since the file's tests have them written there
  * @param options.encryptionKeys of client and workers, who otherwise write plain payloads
  */
 export async function startHoldfast(
-  options: { sandboxArgs?: string[]; encryptionKeys?: string } = {},
+  options: { sandboxArgs?: string[]; forgetKilled?: boolean; encryptionKeys?: string } = {},
 ): Promise<Holdfast> {
   const host = await testGitHost()
   const sandboxes = await startSandboxServer({
     args: [
+      ...(options.forgetKilled ? [] : ['--keep-killed']),
       ...['localhost', '127.0.0.1'].flatMap((name) => ['--allow-host-loopback', `${name}:${host.port}`]),
       ...(options.sandboxArgs ?? []),
     ],

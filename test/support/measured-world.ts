@@ -16,7 +16,8 @@ export interface MeasuredWorld {
  * @param log a file descriptor for the worker's log
  */
 export async function measuredWorld(env: NodeJS.ProcessEnv = {}, log?: number): Promise<MeasuredWorld> {
-  const holdfast = await startHoldfast()
+  // Of what git says of a rejected push: its words are in the sandbox as git said them.
+  const holdfast = await startHoldfast({ forgetKilled: true })
   const port = await steadyPort()
   const worker = await holdfast.startWorker({ ...env, HOLDFAST_METRICS_PORT: String(port) }, log)
   const job = await holdfast.jobs.submit(

@@ -251,7 +251,8 @@ export const uses = (world: World) =>
     'git.dangerouslyAuthenticate': {
       input: () => ({ host: new URL(world.repoUrl).origin, auth: secret('GIT_TOKEN') }),
       returns: undefined,
-      after: `git ls-remote ${world.repoUrl} main | grep -q main && echo once`,
+      // Where it is stored on purpose it is removed again: anywhere else it would be a leak.
+      after: `git ls-remote ${world.repoUrl} main | grep -q main && rm .git-credentials && echo once`,
     },
     'code.run': {
       input: () => ({ code: `open("/home/user/runs.txt", "a").write("ran\\n")\n${PLOT}` }),

@@ -21,7 +21,9 @@ export async function startWorld(): Promise<{
   holdfast: Holdfast
   prepare: (name: SandboxOperationName) => Promise<Prepared>
 }> {
-  const holdfast = await startHoldfast({ sandboxArgs: ['--faults', ...(await prepareKernels())] })
+  const sandboxArgs = ['--faults', ...(await prepareKernels())]
+  // `dangerouslyAuthenticate` and `dangerouslyStoreCredentials` do what their names say.
+  const holdfast = await startHoldfast({ sandboxArgs, forgetKilled: true })
   await holdfast.startWorker()
   const { repo } = await holdfast.spec()
   await holdfast.repository(repo.url).commitFile('main', 'more.txt', 'more\n')

@@ -27,6 +27,7 @@ export function attach(
   const defaults = {
     sentinels: [],
     mustBeThere: false,
+    forget: [],
     home,
     nonce,
     cwd: home,

@@ -9,7 +9,7 @@ id=\${HOLDFAST_CONVERSATION:-c$$}; home=$HOME/.small-agent; mkdir -p "$home"; fi
 printf '{"type":"conversation","id":"%s"}\\n' "$id"
 node -e 'const f = require("fs"); const [file, text] = process.argv.slice(1); const old = f.existsSync(file) ? JSON.parse(f.readFileSync(file)) : []; f.writeFileSync(file, JSON.stringify([...old, { role: "user", content: text }]))' "$file" "$(cat)"
 node -e 'process.stdout.write(JSON.stringify({ model: process.argv[2], messages: JSON.parse(require("fs").readFileSync(process.argv[1])) }))' "$file" "$HOLDFAST_AGENT_MODEL" >"$file.request"
-curl --silent --show-error --fail "$HOLDFAST_AGENT_BASE_URL/chat/completions" -H "authorization: Bearer $HOLDFAST_AGENT_KEY" -H 'content-type: application/json' --data-binary "@$file.request" >"$file.answer" || { echo '{"type":"error","message":"the endpoint did not answer"}'; exit 1; }
+curl --silent --show-error --fail "$HOLDFAST_AGENT_BASE_URL/chat/completions" -H "authorization: Bearer $HOLDFAST_AGENT_KEY" -H 'content-type: application/json' --data-binary "@$file.request" >"$file.answer" || { echo '{"type":"error","message":"the endpoint did not answer","unavailable":true}'; exit 1; }
 script=$(node -e 'const f = require("fs"); const [file] = process.argv.slice(1); const { choices, usage } = JSON.parse(f.readFileSync(file + ".answer")); const { content } = choices[0].message; f.writeFileSync(file, JSON.stringify([...JSON.parse(f.readFileSync(file)), { role: "assistant", content }])); f.writeFileSync(file + ".usage", JSON.stringify({ type: "usage", inputTokens: usage.prompt_tokens, outputTokens: usage.completion_tokens }) + "\\n"); process.stdout.write(content)' "$file")
 cat "$file.usage"
 echo '{"type":"toolCall","tool":"sh","input":"the answer"}'

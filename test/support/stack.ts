@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kill } from 'node:process'
+import { execa } from 'execa'
 import { steadyPort } from './steady-port.ts'
 import { endProcess } from '../../src/runtime/temporal/process-identity.ts'
 import { readRecord } from '../../src/runtime/temporal/server-record.ts'
@@ -57,19 +58,22 @@ export async function testStack(options: { args: string[]; env: NodeJS.ProcessEn
       const server = record()?.server
       if (server) await endProcess(server, 10_000)
       const sandboxes = sandboxFolder(state)
-      killSandboxes(sandboxes)
+      await killSandboxes(sandboxes)
       await rm(sandboxes, { recursive: true, force: true })
       await rm(state, { recursive: true, force: true })
     },
   }
 }
 
-/** Those that a failed test left: they outlive their server. */
-function killSandboxes(dataDir: string): void {
+/** Those that a test left: they outlive their server, and so do their disks. */
+async function killSandboxes(dataDir: string): Promise<void> {
   const records = join(dataDir, 'records')
   if (!existsSync(records)) return
   for (const name of readdirSync(records).filter((name) => name.endsWith('.json'))) {
     const { process } = JSON.parse(readFileSync(join(records, name), 'utf8')) as SandboxRecord
     if (process && isAlive(process)) kill(process.pid, 'SIGKILL')
   }
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
+  for (const place of mounts.flatMap((line) => line.split(' ')[1] ?? []))
+    if (place.startsWith(`${dataDir}/`)) await execa('umount', ['--lazy', place])
 }

@@ -27,6 +27,10 @@ export interface Topology {
   secret(name: string): Promise<string>
   /** Ends PostgreSQL as a crash would, and starts it again. */
   crashPostgresql(): Promise<void>
+  stopTemporal(): Promise<void>
+  startTemporal(): void
+  /** Runs the commands of docs that reach into containers, in a folder of the topology's; those that start and stop are left out. */
+  runDocumented(commands: string[]): Promise<void>
   /** `env` replaces values of names that the compose file's worker has. */
   startWorker(env: Record<string, string>): Promise<ChildProcess>
   /** What all programs have printed. */
@@ -81,22 +85,27 @@ export async function startTopology(
     ...environmentOf('temporal-schema', secretsFolder, at),
     SCHEMAS: schemas,
   })
-  start([join(DEPLOY, 'temporal/server.sh'), 'temporal-server', '--allow-no-auth', 'start'], {
-    ...environmentOf('temporal', secretsFolder, {
-      ...at,
-      BIND_ON_IP: '127.0.0.1',
-      DYNAMIC_CONFIG_FILE_PATH: join(DEPLOY, 'temporal/dynamic-config.yaml'),
-      PROMETHEUS_ENDPOINT: `127.0.0.1:${await steadyPort()}`,
-    }),
-    ...Object.fromEntries(SERVER_PORTS.map((name, n) => [name, String(ports[n])])),
-  })
+  const metrics = await steadyPort()
+  const startTemporal = (): ChildProcess =>
+    start([join(DEPLOY, 'temporal/server.sh'), 'temporal-server', '--allow-no-auth', 'start'], {
+      ...environmentOf('temporal', secretsFolder, {
+        ...at,
+        BIND_ON_IP: '127.0.0.1',
+        DYNAMIC_CONFIG_FILE_PATH: join(DEPLOY, 'temporal/dynamic-config.yaml'),
+        PROMETHEUS_ENDPOINT: `127.0.0.1:${metrics}`,
+      }),
+      ...Object.fromEntries(SERVER_PORTS.map((name, n) => [name, String(ports[n])])),
+    })
+  let temporal = startTemporal()
   const address = `127.0.0.1:${ports[0]}`
   await runScript(
     'namespace.sh',
     environmentOf('temporal-namespace', secretsFolder, { TEMPORAL_ADDRESS: address }),
   )
 
-  const blobStore = pathToFileURL(join(folder, 'blobs')).href
+  const volume = join(folder, 'holdfast')
+  const blobStore = pathToFileURL(join(volume, 'blobs')).href
+  const password = await readFile(join(secretsFolder, 'postgres_password'), 'utf8')
   return {
     address,
     blobStore,
@@ -108,6 +117,20 @@ export async function startTopology(
       database = start(postgresql.command, {}, 'SIGINT')
       await postgresql.untilReady()
     },
+    stopTemporal: () => end(temporal, 'SIGTERM'),
+    startTemporal() {
+      temporal = startTemporal()
+    },
+    async runDocumented(commands) {
+      const env = { PATH: path, PGHOST: '127.0.0.1', PGPORT: at.DB_PORT, PGPASSWORD: password.trim() }
+      for (const line of commands) {
+        const [, inPostgresql, program, rest] =
+          /^docker compose (?:exec -T postgresql (.*)|run .*--entrypoint (\S+) worker (.*))$/.exec(line) ?? []
+        const command =
+          inPostgresql ?? (program && `${program} ${rest!.replace('/var/lib/holdfast', volume)}`)
+        if (command) await execa('sh', ['-c', command], { cwd: folder, env, extendEnv: false })
+      }
+    },
     async startWorker(env) {
       const health = await steadyPort()
       const worker = start(
@@ -115,6 +138,7 @@ export async function startTopology(
         environmentOf('worker', secretsFolder, {
           TEMPORAL_ADDRESS: address,
           HOLDFAST_BLOB_STORE: blobStore,
+          HOLDFAST_HEALTH_HOST: '127.0.0.1',
           HOLDFAST_HEALTH_PORT: String(health),
           HOLDFAST_METRICS_HOST: '127.0.0.1',
           HOLDFAST_METRICS_PORT: '0',

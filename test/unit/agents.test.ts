@@ -2,21 +2,22 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { agentStep } from '../../src/contract/agent-step.ts'
 import { agentCli, AGENT_PRESETS } from '../../src/contract/agents/index.ts'
+import { AgentStream } from '../../src/contract/agents/stream.ts'
 import { AgentReader, type AgentReport } from '../../src/contract/agents/report.ts'
 
 const turn = { conversation: null, model: undefined, baseUrl: undefined }
 
 test.each([
-  ['opencode', turn, `'opencode' 'run' '--format' 'json'`],
+  ['opencode', turn, `'opencode' 'run' '--format' 'json' '--thinking'`],
   [
     'opencode',
     { conversation: 'ses_1', model: 'openai/gpt', baseUrl: undefined },
-    `'opencode' 'run' '--format' 'json' '--model' 'openai/gpt' '--session' 'ses_1'`,
+    `'opencode' 'run' '--format' 'json' '--thinking' '--model' 'openai/gpt' '--session' 'ses_1'`,
   ],
   [
     'opencode',
     { ...turn, model: 'gpt', baseUrl: 'https://llm.example/v1' },
-    `'opencode' 'run' '--format' 'json' '--model' 'holdfast/gpt'`,
+    `'opencode' 'run' '--format' 'json' '--thinking' '--model' 'holdfast/gpt'`,
   ],
   [
     'codex',
@@ -228,6 +229,158 @@ test('whatever an agent prints, its report is bounded and reading it never fails
       expect(JSON.stringify(reader.end()).length).toBeLessThan(60_000)
     }),
   )
+})
+
+test.each([
+  [
+    'opencode',
+    [
+      { type: 'reasoning', part: { text: 'hm' } },
+      { type: 'tool_use', part: { tool: 'edit', state: { title: 'a', input: { filePath: '/w/a' } } } },
+      {
+        type: 'tool_use',
+        part: {
+          tool: 'apply_patch',
+          state: {
+            title: 'b',
+            input: { patchText: '*** Begin Patch\n*** Update File: b\n@@\n*** Add File: c\n' },
+          },
+        },
+      },
+    ],
+    ['hm', '/w/a', 'b', 'c'],
+  ],
+  [
+    'codex',
+    [
+      { type: 'item.completed', item: { type: 'reasoning', text: 'hm' } },
+      {
+        type: 'item.completed',
+        item: { type: 'file_change', changes: [{ path: 'a', kind: 'add' }, { path: 'b' }] },
+      },
+    ],
+    ['hm', 'a', 'b'],
+  ],
+  [
+    'claude',
+    [
+      { type: 'assistant', message: { content: [{ type: 'thinking', thinking: 'hm' }] } },
+      {
+        type: 'assistant',
+        message: { content: [{ type: 'tool_use', name: 'Write', input: { file_path: 'a' } }] },
+      },
+      {
+        type: 'assistant',
+        message: { content: [{ type: 'tool_use', name: 'Read', input: { file_path: 'b' } }] },
+      },
+    ],
+    ['hm', 'a'],
+  ],
+  ['aider', ['Applied edit to src/a b.js'], ['src/a b.js']],
+  [
+    { run: 'x' },
+    [
+      { type: 'thought', text: 'hm' },
+      { type: 'edit', path: 'a' },
+    ],
+    ['hm', 'a'],
+  ],
+] as const)('what %j thinks and edits is told', (agent, all, expected) => {
+  const stream = new AgentStream(agentCli(agent))
+  const events = all.flatMap((line) =>
+    stream.push(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`),
+  )
+  expect(
+    events.flatMap((event) =>
+      event.type === 'thought' ? [event.text] : event.type === 'edit' ? [event.path] : [],
+    ),
+  ).toEqual(expected)
+})
+
+const error = 'API Error: 503 {"error":{"message":"The server is overloaded"}}'
+const litellm = 'litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit \nreached\n'
+
+/** As they were seen with an endpoint that answers 503 or 429, or not at all. */
+test.each([
+  [
+    'opencode',
+    {
+      type: 'error',
+      error: { name: 'APIError', data: { message: 'Cannot connect to API', isRetryable: true } },
+    },
+    true,
+  ],
+  [
+    'opencode',
+    {
+      type: 'error',
+      error: { name: 'APIError', data: { message: 'bad key', statusCode: 401, isRetryable: false } },
+    },
+    false,
+  ],
+  [
+    'codex',
+    { type: 'turn.failed', error: { message: 'exceeded retry limit, last status: 429 Too Many Requests' } },
+    true,
+  ],
+  [
+    'codex',
+    {
+      type: 'turn.failed',
+      error: { message: 'unexpected status 503 Service Unavailable: busy, url: http://x' },
+    },
+    true,
+  ],
+  [
+    'codex',
+    {
+      type: 'error',
+      message: 'Reconnecting... waiting for network (Connection failed: error sending request)',
+    },
+    true,
+  ],
+  [
+    'codex',
+    { type: 'turn.failed', error: { message: 'unexpected status 401 Unauthorized: bad key' } },
+    false,
+  ],
+  ['claude', { type: 'result', is_error: true, result: error }, true],
+  [
+    'claude',
+    {
+      type: 'result',
+      is_error: true,
+      result: 'API Error: Unable to connect to API. Check your internet connection',
+    },
+    true,
+  ],
+  ['claude', { type: 'result', is_error: true, result: 'Invalid API key' }, false],
+  ['aider', `${litellm}The API provider has rate limited you.\n`, true],
+  ['aider', `${litellm}Done.\nTokens: 100 sent, 10 received.\n`, false],
+  ['mini-swe-agent', litellm, true],
+  [{ run: 'x' }, { type: 'error', message: 'busy', unavailable: true }, true],
+  [{ run: 'x' }, { type: 'error', message: 'no' }, false],
+] as const)('that the vendor of %j is away is told by its stream: %j', (agent, said, unavailable) => {
+  const reader = new AgentReader(agentCli(agent))
+  reader.push(typeof said === 'string' ? said : lines(said))
+  expect(reader.end().unavailable ?? false).toBe(unavailable)
+})
+
+test('a vendor that has answered since is not away', () => {
+  const reader = new AgentReader(agentCli({ run: 'x' }))
+  reader.push(lines({ type: 'error', message: 'busy', unavailable: true }, { type: 'message', text: 'Done' }))
+  expect(reader.end()).toMatchObject({ error: 'busy', unavailable: false })
+})
+
+test('a line of many megabytes is left out, and those around it are read', () => {
+  const stream = new AgentStream(agentCli({ run: 'x' }))
+  const events = ['one\n', ...Array<string>(80).fill('x'.repeat(65_536)), '\ntwo\n'].flatMap((text) =>
+    stream.push(text),
+  )
+  expect(events).toEqual([
+    { type: 'line', text: 'one' },
+    { type: 'line', text: 'two' },
+  ])
 })
 
 test('secrets are masked before a text is cut', () => {

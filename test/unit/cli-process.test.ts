@@ -70,7 +70,7 @@ describe('help and usage', () => {
     [['worker', '--address', 'x:1'], 'TEMPORAL_ADDRESS'],
     [['session', 'open', 'x', '--idle-timeout', 'soon'], 'Give a time such as 90s'],
     [['session', 'run', 'x', '--env', 'novalue', 'true'], 'Give NAME=value.'],
-    [['session', 'run', 'x'], "missing required argument 'command'"],
+    [['session', 'run', 'x'], 'no command is given'],
     [['session', 'perform', 'x', 'files.reed'], 'files.read,'],
     [['session', 'perform', 'x', 'files.read', 'path=7'], 'not JSON'],
     [[], 'no command is given'],

@@ -50,7 +50,7 @@ const sandbox = (type: 'sandboxPaused' | 'sandboxResumed' | 'sandboxKilled', ms:
 })
 
 describe('the progress of a job', () => {
-  test('what an agent does is told in words while it works, and not again at the end', () => {
+  test('what an agent does is told in words while it works, and at the end what was not told yet', () => {
     const stream = [
       { type: 'step_start', sessionID: 's' },
       { type: 'text', part: { text: 'Let me look.\nAnd mend.' } },
@@ -59,7 +59,8 @@ describe('the progress of a job', () => {
       .map((event) => `${JSON.stringify(event)}\n`)
       .join('')
     const usage = { inputTokens: 3, outputTokens: 4, costUsd: 0 }
-    const report = { conversation: 's', message: 'Done.', error: null, toolCalls: 1, usage, last: ['Done.'] }
+    const last = ['Let me look. And mend.', 'bash: npm test', 'Done.']
+    const report = { conversation: 's', message: 'Done.', error: null, toolCalls: 1, usage, last }
     const ofAgent = { step: 0, kind: 'agent', name: 'Mend it', round: 1 } as const
     const events: [number, JobEventBody | CommandHeartbeat][] = [
       [0, { type: 'stepStarted', ...ofAgent, agent: 'opencode' }],
@@ -70,11 +71,12 @@ describe('the progress of a job', () => {
     const told = ['    │ Let me look.', '    │ And mend.', '    │ ⚙ bash: npm test']
     const counted = '    │ went on with its conversation, 1 tool call, 7 tokens'
     const [begins, ends] = ['  ▸ Mend it', '  ✔ Mend it  1.2 s']
-    expect(render(events)).toEqual([begins, ...told, counted, ends])
+    // Its last words came when nobody asked any more.
+    expect(render(events)).toEqual([begins, ...told, '    │ Done.', counted, ends])
     // Whoever comes late is told what it did last.
     expect(render(events.filter(([, item]) => 'type' in item))).toEqual([
       begins,
-      '    │ Done.',
+      ...last.map((line) => `    │ ${line}`),
       counted,
       ends,
     ])

@@ -49,6 +49,13 @@ test.each([
     { E2B_API_KEY: 'k', HOLDFAST_ACTIVITIES_PER_SECOND: '0' },
     /HOLDFAST_ACTIVITIES_PER_SECOND/,
   ],
+  ['half a tuner', { E2B_API_KEY: 'k', HOLDFAST_TARGET_CPU: '0.9' }, /HOLDFAST_TARGET_MEMORY .*go together/],
+  ['a share above all', { E2B_API_KEY: 'k', HOLDFAST_TARGET_CPU: '90' }, /HOLDFAST_TARGET_CPU /],
+  [
+    'creates that are none',
+    { E2B_API_KEY: 'k', HOLDFAST_CREATES_PER_SECOND: '-1' },
+    /HOLDFAST_CREATES_PER_SECOND/,
+  ],
   ['no key', {}, /E2B_API_KEY \(e2b\.apiKey .*\): is missing/],
   [
     'a number that is none',

@@ -68,6 +68,7 @@ test('every setting of the worker is one that it reads', () => {
   expect(loadWorkerConfig(settings)).toMatchObject({
     owner: 'holdfast',
     blobStore: 'file:///var/lib/holdfast/blobs',
+    healthHost: '0.0.0.0',
     healthPort: 8080,
     metricsHost: '0.0.0.0',
     metricsPort: 9464,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ModelAnswer, ToolCall } from '../../src/contract/llm.ts'
-import { type LoopState, NEW_LOOP, take } from '../../src/workflows/lib/llm-turn.ts'
+import { type LoopState, NEW_LOOP, partsToSumUp, take } from '../../src/workflows/lib/llm-turn.ts'
 
 const bounds = { maxTurns: 10, maxTokens: 1_000, compactAt: 500 }
 const call = (hash: string): ToolCall => ({
@@ -64,6 +64,22 @@ test('where a call has read much, all but the last parts are left out of the nex
   expect(read(600, 30, after({ compacted: 14 })).compacted).toBe(24)
   expect(read(600, 3, NEW_LOOP).compacted).toBe(0)
 })
+
+test.each([
+  ['nothing was left out yet', 0, 20, 0, 600, 0],
+  ['leaving out has helped', 14, 21, 0, 499, 0],
+  ['it has not', 14, 21, 0, 500, 15],
+  ['it has, and may again', 14, 27, 0, 600, 0],
+  ['a summary stands there since lately', 17, 24, 15, 600, 0],
+  ['a summary has to be made anew', 20, 27, 15, 600, 21],
+])(
+  'a transcript that is too long is summed up where %s: %j of %j parts',
+  (_, compacted, parts, summedUp, inputTokens, expected) => {
+    const before = after({ compacted, summedUp })
+    const told = answer({ usage: { inputTokens, outputTokens: 1 }, transcript: { name: 't', parts } })
+    expect(partsToSumUp(before, take(before, told, bounds).state, told, bounds)).toBe(expected)
+  },
+)
 
 test('whatever a model answers, its loop ends within its turns', () => {
   const some = fc.record({

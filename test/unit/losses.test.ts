@@ -16,6 +16,8 @@ test.each([
   ['SandboxUnreachable', 'outage'],
   ['GitHostUnreachable', 'outage'],
   ['BlobStoreUnavailable', 'outage'],
+  ['PayloadKeyMissing', 'outage'],
+  ['PayloadUnreadable', 'outage'],
   ['ModelUnavailable', 'outage'],
   ['OutcomeUnknown', 'final'],
   ['StepFailed', 'final'],

@@ -28,7 +28,7 @@ const nameOf = ([first = '']: string[]): string => first.replaceAll('`', '')
 const codeOf = (row: string[]): string => row.at(-1)?.replace(/^`(.*)`$/, '$1') ?? ''
 
 const none = {} as ActivityDeps
-const UPDATES = ['pause', 'resume', 'fork', 'close']
+const UPDATES = ['pause', 'resume', 'hold', 'fork', 'close']
 
 test('docs/e2b-operations.md has one row for every operation, activity and update, and none for anything else', () => {
   const expected = [

@@ -9,6 +9,8 @@ import { OutputLog } from '../../src/activities/lib/output-log.ts'
 import { createSecretStore } from '../../src/activities/lib/secrets.ts'
 import { folderBlobs } from '../../src/blobs/folder.ts'
 import type { BlobStore } from '../../src/blobs/store.ts'
+import { blobsOfClient } from '../../src/client/blobs.ts'
+import { NO_KEYS } from '../../src/payloads/keys.ts'
 import { Outputs } from '../../src/client/outputs.ts'
 
 const SECRET = 'tok-abcabd'
@@ -20,7 +22,7 @@ let outputs: Outputs
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'holdfast-output-'))
   blobs = folderBlobs(root)
-  outputs = new Outputs(DEPLOYMENT, pathToFileURL(root).href)
+  outputs = new Outputs(DEPLOYMENT, blobsOfClient(pathToFileURL(root).href, NO_KEYS))
 })
 afterAll(() => rm(root, { recursive: true, force: true }))
 
@@ -115,7 +117,7 @@ test('the output in a later sandbox is read in place of the one in a lost sandbo
 })
 
 test('a program that does not know the blob store is told so at once', () => {
-  expect(() => new Outputs(DEPLOYMENT, undefined).follow('job', 'x', AbortSignal.abort())).toThrow(
-    'HOLDFAST_BLOB_STORE',
-  )
+  expect(() =>
+    new Outputs(DEPLOYMENT, blobsOfClient(undefined, NO_KEYS)).follow('job', 'x', AbortSignal.abort()),
+  ).toThrow('HOLDFAST_BLOB_STORE')
 })

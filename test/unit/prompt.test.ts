@@ -49,6 +49,18 @@ test.each([
     [],
   ],
   [
+    'who was cut off is asked to go on',
+    promptFor({ kind: 'goOn', asked: { kind: 'feedback', prompt, feedback: 'Shorter' } }, spec, true),
+    ['You were cut off', 'Go on'],
+    ['Mend the rounding', 'Shorter'],
+  ],
+  [
+    'who was cut off and keeps no conversation is told what was asked',
+    promptFor({ kind: 'goOn', asked: { kind: 'feedback', prompt, feedback: 'Shorter' } }, spec, false),
+    ['asked before', 'Mend the rounding', '- npm test', 'Shorter', 'Go on'],
+    [],
+  ],
+  [
     'a red check comes with its output',
     promptFor({ kind: 'fix', prompt, check: red, output: 'expected 1, got 2' }, spec, true),
     ['"npm test" exited with 1', 'expected 1, got 2'],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { FORGOTTEN } from '../../src/activities/lib/runner.ts'
 import { type Attachment, attach } from '../support/runner.ts'
 
 let home: string
@@ -14,7 +15,7 @@ afterAll(() => rm(home, { recursive: true, force: true }))
 
 /** What is true of the command, whatever happened to whoever followed it. */
 interface Model {
-  state: 'unlaunched' | 'running' | 'exited' | 'orphaned'
+  state: 'unlaunched' | 'running' | 'exited' | 'orphaned' | 'forgotten'
 }
 
 class Command {
@@ -30,6 +31,11 @@ class Command {
     this.#followers.push(attachment)
     this.#launched = true
     return attachment
+  }
+
+  /** Another command, with which the record of this one is to go. */
+  async forget(): Promise<void> {
+    await attach(home, { commandId: randomUUID().slice(0, 12), script: 'true', forget: [this.#id] }).trailer
   }
 
   async loseFollowers(): Promise<void> {
@@ -107,6 +113,22 @@ const orphan: Step = {
   },
   toString: () => 'orphan',
 }
+const forget: Step = {
+  check: () => true,
+  async run(model, command) {
+    await command.forget()
+    if (model.state === 'exited') model.state = 'forgotten'
+  },
+  toString: () => 'forget',
+}
+const askForgotten: Step = {
+  check: ({ state }) => state === 'forgotten',
+  async run(_model, command) {
+    expect(await command.attach().code).toBe(FORGOTTEN)
+    expect(await command.runs()).toBe(1)
+  },
+  toString: () => 'askForgotten',
+}
 const ask: Step = {
   check: ({ state }) => state === 'exited' || state === 'orphaned',
   async run({ state }, command) {
@@ -125,7 +147,7 @@ test(
   'whatever happens to a command and its followers, it runs once and its end is told as it was',
   { timeout: 60_000 },
   async () => {
-    const steps = [follow, lose, finish, orphan, ask].map((step) => fc.constant(step))
+    const steps = [follow, lose, finish, orphan, forget, ask, askForgotten].map((step) => fc.constant(step))
     await fc.assert(
       fc.asyncProperty(fc.commands(steps, { maxCommands: 8 }), async (commands) => {
         const command = new Command()
@@ -135,7 +157,7 @@ test(
           await command.end()
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     )
   },
 )

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CANNOT_START, cancelCommand, listCommand } from '../../src/activities/lib/runner.ts'
+import { CANNOT_START, cancelCommand, FORGOTTEN, listCommand } from '../../src/activities/lib/runner.ts'
 import type { Trailer } from '../../src/activities/lib/trailer.ts'
 import { type Attachment, attach } from '../support/runner.ts'
 
@@ -67,6 +67,29 @@ test('a finished command attached again gives the same result without running', 
   const first = await exited(attach(home, { commandId, script }))
   expect(await exited(attach(home, { commandId, script }))).toEqual(first)
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\n')
+})
+
+test('a finished command that is forgotten leaves no folder, and is not run again by any way to it', async () => {
+  const [commandId, running] = [id(), id()]
+  const script = `echo x >>"${home}/${commandId}.count"`
+  await exited(attach(home, { commandId, script }))
+  const started = attach(home, { commandId: running, script: 'sleep 60', mode: 'start' })
+  expect(await started.trailer).toMatchObject({ kind: 'running' })
+  await exited(attach(home, { commandId: id(), script: 'true', forget: [commandId, running, 'none'] }))
+  expect(existsSync(`${home}/commands/${commandId}`)).toBe(false)
+  expect(existsSync(`${home}/commands/${running}`)).toBe(true)
+  const ways = [
+    {},
+    { repeatable: true },
+    { mustBeThere: true },
+    { mode: 'start' },
+    { mode: 'attach' },
+  ] as const
+  const again = ways.map((way) => attach(home, { commandId, script, ...way }).code)
+  expect(await Promise.all(again)).toEqual(ways.map(() => FORGOTTEN))
+  expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\n')
+  expect(existsSync(`${home}/commands/${commandId}`)).toBe(false)
+  execFileSync('sh', ['-c', cancelCommand(home, running, 1_000)])
 })
 
 test('a long output is kept as head and tail with its size', async () => {

@@ -53,6 +53,7 @@ export const agentActivities = (deps: ActivityDeps) => ({
     const cli = agentCli(step.agent)
     const { line, envs } = cli.command({ conversation, model: step.model, baseUrl: step.baseUrl })
     const live = new AgentReader(cli)
+    let unavailableSince: number | undefined
     const file = await putPrompt(deps, target, { key, prompt })
     const run = (apiKey?: string): ReturnType<typeof runDurably> =>
       runDurably(
@@ -75,7 +76,10 @@ export const agentActivities = (deps: ActivityDeps) => ({
           idleMs: step.idleTimeout,
           see: (text) => {
             live.push(text)
-            return live.report.toolCalls > (step.maxToolCalls ?? Infinity)
+            // To say again and again that nobody answers is silence too.
+            unavailableSince = live.report.unavailable ? (unavailableSince ?? Date.now()) : undefined
+            const silentMs = unavailableSince === undefined ? 0 : Date.now() - unavailableSince
+            return live.report.toolCalls > (step.maxToolCalls ?? Infinity) || silentMs > step.idleTimeout
           },
         },
       )
@@ -155,9 +159,11 @@ function problemOf(
   const name = typeof agent === 'string' ? agent : 'the agent'
   const output = [report.last.join('\n'), outputText(stderr)].filter(Boolean).join('\n')
   const problem = (type: FailureType, message: string) => ({ type, message, output })
+  const called = report.toolCalls > (maxToolCalls ?? Infinity)
+  if (report.unavailable && !called) return problem('ModelUnavailable', report.error ?? '')
   if (stopped === 'idle') return problem('AgentStuck', `${name} said nothing for ${idleTimeout / 1000} s`)
   // A worker that died after it had ended the turn for this took its word for it along.
-  if (stopped === 'enough' || (exitCode !== 0 && report.toolCalls > (maxToolCalls ?? Infinity)))
+  if (stopped === 'enough' || (exitCode !== 0 && called))
     return problem('AgentStuck', `${name} called tools more than ${maxToolCalls} times`)
   if (timedOut) return problem('AgentStuck', `${name} was not done in ${timeout / 1000} s`)
   if (exitCode === NOT_INSTALLED && program && stderr.head.includes(install))

@@ -5,16 +5,20 @@ import type { LlmStep } from '../../contract/llm-step.ts'
 import { failure } from '../../contract/failure.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { whileBeating } from '../lib/heartbeat.ts'
-import { listRemoteTools } from '../lib/mcp.ts'
+import { listRemoteTools, type RemoteTool } from '../lib/mcp.ts'
 import { mapModelError, modelOf } from '../lib/models.ts'
 import { callHash, callSummary, isToolName, matches, toolSet } from '../lib/tools.ts'
+import { asText, MAX_SUMMARY, SUM_UP } from '../lib/summary.ts'
 import {
   findPart,
+  findSummary,
   outcomesOf,
   readPart,
   readTranscript,
+  type Summary,
   type TranscriptSetting,
   writePart,
+  writeSummary,
 } from '../lib/transcript.ts'
 
 export type ModelSetting = Pick<LlmStep, 'llm' | 'system' | 'tools' | 'mcp' | 'approve' | 'callTimeout'>
@@ -29,6 +33,13 @@ export interface CallModelInput {
   outcomes?: { id: string; tool: string }[]
   /** Parts of the transcript whose tool outputs are left out. */
   compacted: number
+  /** Parts of the transcript in whose place a summary stands. */
+  summedUp?: number
+}
+
+export interface SumUpInput extends Required<Pick<CallModelInput, 'transcript' | 'summedUp'>> {
+  /** How many parts are to be summed up, those among them that already are. */
+  parts: number
 }
 
 const SYSTEM =
@@ -47,7 +58,7 @@ export const modelActivities = (deps: ActivityDeps) => ({
    * @throws `ModelUnavailable`, `ModelFailed`, `SecretMissing`, `SecretForbidden`, `BlobStoreUnavailable`
    */
   async callModel(input: CallModelInput): Promise<ModelAnswer> {
-    const { transcript, prompt, outcomes = [], compacted } = input
+    const { transcript, prompt, outcomes = [], compacted, summedUp = 0 } = input
     const { name, parts } = transcript
     const found = await findPart<ModelAnswer>(deps, name, parts)
     if (found) return found.answer
@@ -56,12 +67,35 @@ export const modelActivities = (deps: ActivityDeps) => ({
       ...(await outcomesOf(deps, transcript, outcomes)),
       ...(prompt === undefined ? [] : [{ role: 'user' as const, content: prompt }]),
     ]
-    const messages = [...(await readTranscript(deps, transcript, compacted)), ...told]
-    const result = await whileBeating(() => ask(deps, setting, messages))
+    const messages = [...(await readTranscript(deps, transcript, { compacted, summedUp })), ...told]
+    const result = await whileBeating(() => ask(deps, setting.step, { messages, remote: setting.remote }))
     const said = result.response.messages
     const answer = answerOf(deps, result, setting.step.approve, { name, parts: parts + 1 })
     await writePart(deps, name, parts, { told, said, answer, ...(parts === 0 && { setting }) })
     return answer
+  },
+
+  /**
+   * Has the model sum up the first parts of its transcript, to stand in their place. Like an answer the summary is kept
+   * before it is told.
+   *
+   * @throws as `callModel`, `ModelRefused`
+   */
+  async sumUp({ transcript: { name }, parts, summedUp }: SumUpInput): Promise<Pick<Summary, 'usage'>> {
+    const found = await findSummary(deps, name, parts)
+    if (found) return { usage: found.usage }
+    const { step } = await settingOf(deps, name, undefined)
+    const said = await readTranscript(deps, { name, parts }, { compacted: parts, summedUp })
+    const llm = { ...step.llm, maxOutputTokens: Math.min(MAX_SUMMARY, step.llm.maxOutputTokens ?? Infinity) }
+    const messages: ModelMessage[] = [{ role: 'user', content: asText(said) }]
+    const { text, usage } = await whileBeating(() =>
+      ask(deps, { ...step, llm, system: SUM_UP }, { messages }),
+    )
+    if (!text.trim())
+      throw failure('ModelRefused', 'the model was asked to sum up what was said, and said nothing')
+    const { inputTokens = 0, outputTokens = 0 } = usage
+    await writeSummary(deps, name, parts, { summary: text, usage: { inputTokens, outputTokens } })
+    return { usage: { inputTokens, outputTokens } }
   },
 })
 
@@ -69,8 +103,8 @@ type Result = GenerateTextResult<ToolSet, never>
 
 async function ask(
   deps: ActivityDeps,
-  { step, remote }: TranscriptSetting,
-  messages: ModelMessage[],
+  step: ModelSetting,
+  { messages, remote }: { messages: ModelMessage[]; remote?: RemoteTool[] },
 ): Promise<Result> {
   const { generateText, jsonSchema } = await import('ai')
   const { maxOutputTokens, temperature } = step.llm
@@ -83,7 +117,7 @@ async function ask(
       model: await modelOf(step.llm, deps),
       system: step.system ?? SYSTEM,
       messages,
-      tools: toolSet(step.tools, remote, jsonSchema),
+      ...(remote && { tools: toolSet(step.tools, remote, jsonSchema) }),
       // Temporal tries again.
       maxRetries: 0,
       abortSignal: signal,

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto'
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity'
 import { isFailureType } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
+import type { FinishedCommand } from '../../contract/operations/records.ts'
 import type { ActivityDeps } from './deps.ts'
 import type { Sandbox } from './e2b.ts'
 import { executionOf } from './execution.ts'
 import { failure } from '../../contract/failure.ts'
 import { type CommandLine, type Followed, Follower, type Onlooker, type Stopped } from './follower.ts'
+import type { Mode } from './runner.ts'
 import type { SandboxTarget } from './target.ts'
 import type { Trailer } from './trailer.ts'
 
@@ -16,6 +18,8 @@ export interface DurableCommand extends CommandLine {
   key?: string | undefined
   /** Within which the key names the command, in place of the run: what outlives the run. */
   scope?: string | undefined
+  /** Commands of the same user and scope whose results are in the workflow's history: their records go. */
+  forget?: FinishedCommand[] | undefined
 }
 
 /** The id of a durable command: the same for every attempt, another for every run of the workflow (or other scope). */
@@ -50,7 +54,13 @@ export async function runDurably(
   command: DurableCommand,
   onlooker?: Onlooker,
 ): Promise<CommandResult & { stopped?: Stopped }> {
-  return followCommand(deps, { ...command, mode: 'run', commandId: currentCommandId(command) }, onlooker)
+  return followCommand(deps, launched(command, 'run'), onlooker)
+}
+
+const launched = ({ forget = [], ...command }: DurableCommand, mode: Mode): Followed => {
+  const idOf = (one: FinishedCommand): string =>
+    'commandId' in one ? one.commandId : currentCommandId({ key: one.key, scope: command.scope })
+  return { ...command, mode, commandId: currentCommandId(command), forgetIds: forget.map(idOf) }
 }
 
 /** Starts a command that goes on after the activity; its process group. A second attempt finds it started. */
@@ -58,8 +68,9 @@ export async function startDurably(
   deps: ActivityDeps,
   command: DurableCommand,
 ): Promise<{ commandId: string; pid: number }> {
-  const commandId = currentCommandId(command)
-  const trailer = await attachOnce(deps, { ...command, mode: 'start', commandId })
+  const followed = launched(command, 'start')
+  const { commandId } = followed
+  const trailer = await attachOnce(deps, followed)
   // One that has ended already has a trailer of its end; its process group is of the past.
   return { commandId, pid: trailer.trailer.kind === 'running' ? trailer.trailer.pid : 0 }
 }

@@ -21,6 +21,7 @@ import { ApplicationFailure } from '@temporalio/common'
 import { failure } from '../../contract/failure.ts'
 import { measured } from './metrics.ts'
 import { publicUrl } from './public-url.ts'
+import { pacedCreates } from './paced.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 /** Where E2B is. All undefined means the E2B cloud with the API key given. */
@@ -29,6 +30,8 @@ export interface E2BConfig {
   apiUrl?: string | undefined
   sandboxUrl?: string | undefined
   domain?: string | undefined
+  /** How many sandboxes this worker makes in a second; any number if left out. */
+  createsPerSecond?: number | undefined
 }
 
 export interface CreateOptions {
@@ -108,10 +111,12 @@ export interface E2B {
   publicUrl(sandbox: SandboxInfo, port: number): string
 }
 
-export function createE2B(config: E2BConfig): E2B {
+export function createE2B({ createsPerSecond, ...config }: E2BConfig): E2B {
+  const turn = pacedCreates(createsPerSecond)
   const connection = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
   return {
-    create: ({ autoResume = false, ...options }) => {
+    create: async ({ autoResume = false, ...options }) => {
+      await turn()
       const all = {
         ...connection,
         ...withoutUndefined(options),

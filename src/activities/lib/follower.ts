@@ -9,11 +9,13 @@ import { MaskedStream } from './mask.ts'
 import { mapE2BError, mapped, type Sandbox } from './e2b.ts'
 import { HEARTBEAT_MS } from './heartbeat.ts'
 import { failure } from '../../contract/failure.ts'
+import { tellMissed } from './missed.ts'
 import {
   attachCommand,
   CANNOT_START,
   cancelCommand,
   DIVERGED,
+  FORGOTTEN,
   type Mode,
   NO_COMMAND,
   runnerHome,
@@ -48,6 +50,8 @@ export type Followed = CommandLine & {
   waitMs?: number
   /** See `Launch`. */
   mustBeThere?: boolean
+  /** See `forget` of `Launch`. */
+  forgetIds?: string[]
 }
 
 /** Why a follower ended a command that nobody cancelled. */
@@ -108,8 +112,12 @@ export class Follower {
 
   async #attach(cancellation: AbortSignal): Promise<Trailer> {
     const { script, cwd, timeoutMs, mode, user, sentinels } = this.#command
-    const { stdin = false, repeatable = false, mustBeThere = false } = this.#command
+    const { stdin = false, repeatable = false, mustBeThere = false, forgetIds = [] } = this.#command
     const nonce = randomUUID()
+    const missed =
+      this.#onlooker &&
+      (await tellMissed(this.#sandbox, this.#command, this.#onlooker, this.#seen.stdoutBytes))
+    if (missed) this.#lastOutput = missed.lastOutput
     const reader = new TrailerReader(nonce, (text) => this.#see('stdout', text))
     const line = attachCommand({
       home: runnerHome(user),
@@ -123,6 +131,7 @@ export class Follower {
       repeatable,
       sentinels,
       mustBeThere,
+      forget: forgetIds,
       stdoutOffset: this.#seen.stdoutBytes,
       stderrOffset: this.#seen.stderrBytes,
     })
@@ -146,6 +155,7 @@ export class Follower {
     cancellation.addEventListener('abort', onCancel, { once: true })
     if (cancellation.aborted) onCancel()
     this.#heartbeat()
+    if (missed?.enough) this.#endFor('enough')
     try {
       await raceAbort(handle.wait(), stop.signal)
     } catch (error) {
@@ -256,6 +266,8 @@ function notStarted(
       'the sandbox came back without what was last written there',
       first ? { began: false } : {},
     )
+  if (exitCode === FORGOTTEN)
+    return failure('OutcomeUnknown', 'the command has run and ended; its record is not kept any more')
   if (exitCode === NO_COMMAND)
     return failure('SandboxInvalidArgument', 'commandId: the sandbox has no such command')
   if (exitCode !== CANNOT_START) return undefined

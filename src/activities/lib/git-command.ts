@@ -1,7 +1,7 @@
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { REPOSITORY, type ActivityDeps } from './deps.ts'
-import { runDurably } from './durable-command.ts'
+import { type DurableCommand, runDurably } from './durable-command.ts'
 import { type SandboxEgress, withCredential } from './egress-headers.ts'
 import { failure } from '../../contract/failure.ts'
 import type { SandboxTarget } from './target.ts'
@@ -34,7 +34,7 @@ interface GitScript {
 const HELPER =
   '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$HOLDFAST_GIT_USERNAME" "$HOLDFAST_GIT_PASSWORD"; }; f'
 
-type GitTarget = SandboxTarget & { key?: string | undefined; scope?: string | undefined }
+type GitTarget = SandboxTarget & Pick<DurableCommand, 'key' | 'scope' | 'forget'>
 
 /**
  * Runs git as a durable command. One that may be repeated finds what an earlier run has done.
@@ -43,7 +43,7 @@ type GitTarget = SandboxTarget & { key?: string | undefined; scope?: string | un
  */
 export async function runGit(
   deps: ActivityDeps,
-  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key, scope }: GitTarget,
+  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key, scope, forget }: GitTarget,
   git: GitScript,
 ): Promise<CommandResult> {
   const command = (login?: Login): Promise<CommandResult> =>
@@ -54,6 +54,7 @@ export async function runGit(
       sentinels,
       key,
       scope,
+      forget,
       user: git.user,
       script: `set -e\n${git.script}`,
       cwd: git.cwd ?? REPOSITORY,

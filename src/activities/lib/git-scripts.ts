@@ -1,7 +1,8 @@
 import { RUNNER_HOME } from './runner.ts'
 
 /** Names the working tree's content as a tree, through an index of its own, so that the user's index stays as it is. */
-export const TREE = `index=$(mktemp -u); cp "$(git rev-parse --git-path index)" "$index" 2>/dev/null || true
+export const TREE = `index=$(mktemp -u); own=$(git rev-parse --git-path index)
+[ ! -e "$own" ] || cp "$own" "$index"
 export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
 
 /** Behind `TREE`: HEAD, tree and index in a line. An index in the middle of a merge has no tree. */

@@ -35,12 +35,15 @@ export async function modelOf(
 
 /** What a vendor's refusal or silence means for the job. */
 export async function mapModelError(error: unknown): Promise<unknown> {
-  const { APICallError, RetryError } = await import('ai')
+  const { APICallError, JSONParseError, RetryError, TypeValidationError } = await import('ai')
   if (RetryError.isInstance(error)) return mapModelError(error.lastError)
   if (!APICallError.isInstance(error))
     return isLate(error) ? failure('ModelUnavailable', 'the model did not answer in time') : error
   const { statusCode, message, responseHeaders } = error
-  const type: FailureType = error.isRetryable || statusCode === undefined ? 'ModelUnavailable' : 'ModelFailed'
+  const isWrong = JSONParseError.isInstance(error.cause) || TypeValidationError.isInstance(error.cause)
+  const isCutOff = statusCode !== undefined && statusCode < 300 && !isWrong
+  const type: FailureType =
+    error.isRetryable || statusCode === undefined || isCutOff ? 'ModelUnavailable' : 'ModelFailed'
   const words = statusCode === undefined ? message : `${statusCode}: ${message}`
   const wait = Number(responseHeaders?.['retry-after']) * 1_000
   return failure(type, words.slice(0, 2_000), wait > 0 ? { retryAfterMs: wait } : {})

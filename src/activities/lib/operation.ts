@@ -1,9 +1,11 @@
 import { Context } from '@temporalio/activity'
 import { OPERATION_INPUTS, type OperationInput, type ParsedInput } from '../../contract/operations/inputs.ts'
 import type { OperationResults } from '../../contract/operations/results.ts'
+import type { FinishedCommand } from '../../contract/operations/records.ts'
 import type { OperationName, SandboxOperationName } from '../../contract/operations/table.ts'
 import { describeProblems, parse } from '../../contract/parse.ts'
 import type { ActivityDeps } from './deps.ts'
+import type { DurableCommand } from './durable-command.ts'
 import type { CommandLine } from './follower.ts'
 import { mapped, type Sandbox } from './e2b.ts'
 import { failure } from '../../contract/failure.ts'
@@ -19,6 +21,8 @@ export interface OperationCall<N extends OperationName> {
   key?: string
   /** Within which the key holds; the run of the workflow if left out. */
   scope?: string
+  /** See `DurableCommand`. */
+  forget?: FinishedCommand[]
   input: OperationInput<N>
 }
 
@@ -26,7 +30,7 @@ export interface OperationCall<N extends OperationName> {
 export interface Use {
   deps: ActivityDeps
   target: SandboxTarget
-  key: { key?: string | undefined; scope?: string | undefined }
+  key: Pick<DurableCommand, 'key' | 'scope' | 'forget'>
   /** Whether an earlier attempt may have done it already. */
   again: boolean
   /** Sends a signal to the workflow that asked for this. */
@@ -58,11 +62,14 @@ export function asActivities<M extends Partial<Family<string>>>(
 ): ActivitiesOf<M> {
   const activities = Object.entries(operations).map(([name, operation]) => [
     name,
-    ({ target, key, scope, input }: OperationCall<OperationName>): Promise<unknown> => {
+    ({ target, key, scope, forget, input }: OperationCall<OperationName>): Promise<unknown> => {
       const parsed = parse(OPERATION_INPUTS[name as OperationName], input)
       if (!parsed.ok) throw failure('SandboxInvalidArgument', describeProblems(parsed.problems))
       const run = operation as (use: Use, input: unknown) => Promise<unknown>
-      return run(useOf(name as OperationName, deps, target as SandboxTarget, { key, scope }), parsed.value)
+      return run(
+        useOf(name as OperationName, deps, target as SandboxTarget, { key, scope, forget }),
+        parsed.value,
+      )
     },
   ])
   return Object.fromEntries(activities) as ActivitiesOf<M>

@@ -6,11 +6,12 @@
  * R2 The supervisor names itself (pid and start time) before it starts the command, so a lock with no living supervisor
  *    and no exit record means that the outcome can't be known.
  * R3 The exit record appears before the supervisor ends, by one write: a file that is empty is not there yet. The same holds of pid and
- *    child. When the command began and ended is the time of those files.
+ *    child. A full disk doesn't keep it out. When the command began and ended is the time of those files.
  * R4 The result's head and tail are read from the files when the command has ended; the live stream is for watching only,
  *    so a stream that was lost, or bytes that aren't text, never change a result.
  * R5 Environment values are inherited, never written to a file.
  * R6 A sandbox that was resumed may have lost the folder: what may have been launched before that is not launched again.
+ * R7 The folder of a command that has ended may be removed, once a mark stands elsewhere: what has a mark is never launched again.
  */
 
 /** Where the runner keeps its folders in every sandbox: outside the repository. */
@@ -44,16 +45,21 @@ export interface Launch {
   sentinels: string[]
   /** Whether it may have been launched before the sandbox was last resumed: then it isn't launched now. */
   mustBeThere: boolean
+  /** Ids of commands whose folders go, where they have ended. */
+  forget: string[]
   stdoutOffset: number
   stderrOffset: number
 }
 
 /** How many bytes of an output the result keeps: the first and the last. */
-const HEAD_BYTES = 4096
-const TAIL_BYTES = 8192
+export const HEAD_BYTES = 4096
+export const TAIL_BYTES = 8192
 
 /** For how long nobody follows a command that may be done by then, in s. */
 const QUICK_S = 0.1
+
+/** Exit code of the runner itself: the command has run, and its folder was removed. */
+export const FORGOTTEN = 95
 
 /** Exit code of the runner itself: there is no such command to attach to. */
 export const NO_COMMAND = 96
@@ -79,7 +85,8 @@ ${START_TIME}
 d=$1 tick=$2 ticks=$3 stdin=$4 cwd=$5 cmd=$6
 start_time $$
 echo "$$ $started" >"$d/pid" || { rm -rf "$d"; exit 1; }
-record() { echo "$1 $2" >"$d/exit"; }
+# On a full disk the room of another file will do.
+record() { echo "$1 $2" >"$d/exit" || { echo "$1 $2" 1<>"$d/child" && mv "$d/child" "$d/exit"; }; }
 cd "$cwd" 2>>"$d/stderr" || { record 126 0; exit 0; }
 shell=sh; ! command -v bash >/dev/null || shell=bash
 in=/dev/null h=
@@ -104,16 +111,18 @@ exit 0
 `
 
 /**
- * Arguments: folder, nonce, mode, repeatable, offsets, sentinels, whether it must be there, then what the supervisor takes.
+ * Arguments: folder, nonce, mode, repeatable, offsets, sentinels, whether it must be there, what to forget, then what the supervisor takes.
  *
  * Most commands are short, and a process costs a millisecond or two: whoever has launched one waits for its supervisor first, and
  * shows the whole output of one that is done soon. \`take\` settles by an atomic create who shows it.
  */
 const ATTACH = `
 ${START_TIME}
-d=$1 nonce=$2 mode=$3 repeatable=$4 out=$5 err=$6 sentinels=$7 known=$8 supervisor=$9; shift 9
+d=$1 nonce=$2 mode=$3 repeatable=$4 out=$5 err=$6 sentinels=$7 known=$8 forget=$9; shift 9
+supervisor=$1; shift
+home=\${d%/commands/*}; forgotten=$home/forgotten/\${d##*/}
 if [ -n "$sentinels" ]; then
-  have=none; { read -r have <"\${d%/commands/*}/sentinel"; } 2>/dev/null
+  have=none; { read -r have <"$home/sentinel"; } 2>/dev/null
   case " $sentinels " in *" $have "*) ;; *) exit ${DIVERGED};; esac
 fi
 alive() { p=; s=; { read -r p s <"$d/pid"; } 2>/dev/null; [ -n "$p" ] && start_time "$p" && [ "$started" = "$s" ]; }
@@ -122,8 +131,21 @@ follow() {
   tail -q -c +$((err+1)) $1 "$d/stderr" >&2 & e=$!
   wait "$o" "$e"
 }
-cannot_start() { echo 'holdfast: no command can be started: its folder could not be written' >&2; exit ${CANNOT_START}; }
+cannot_start() {
+  set -- $(stat -f -c '%a %d' "\${d%/*}"); why=
+  if [ "\${1:-1}" -lt 8 ] || [ "\${2:-1}" -lt 8 ]; then why=': No space left on device'; fi
+  echo "holdfast: no command can be started, its folder could not be written$why" >&2; exit ${CANNOT_START}
+}
 take() { (set -C; : >"$d/taken") 2>/dev/null; }
+forget() {
+  [ -d "$home/forgotten" ] || mkdir "$home/forgotten" || return
+  set --; for id in $forget; do
+    [ ! -s "$home/commands/$id/exit" ] || { true >"$home/forgotten/$id" && set -- "$@" "$home/commands/$id"; }
+  done
+  rm -rf "$@"
+}
+forgot() { [ -z "$g" ] || wait "$g"; }
+[ ! -e "$forgotten" ] || exit ${FORGOTTEN}
 [ "$mode" != attach ] || [ -d "$d" ] || exit ${NO_COMMAND}
 [ "$known" = 0 ] || [ -d "$d" ] || exit ${DIVERGED}
 [ -d "\${d%/*}" ] || mkdir -p "\${d%/*}" || exit ${CANNOT_START}
@@ -133,9 +155,11 @@ if [ "$repeatable" = 1 ] && [ -d "$d" ] && ! alive; then
 fi
 launched=
 if mkdir "$d" 2>/dev/null; then
+  [ ! -e "$forgotten" ] || { rmdir "$d"; exit ${FORGOTTEN}; }
   : >"$d/stdout"; : >"$d/stderr"
   setsid sh -c "$supervisor" holdfast-runner "$d" "$@" </dev/null >/dev/null 2>&1 & launched=$!
 fi
+g=; [ -z "$forget" ] || { forget >/dev/null 2>&1 & g=$!; }
 if [ -n "$launched" ] && [ "$mode" = run ]; then
   ( sleep ${QUICK_S} >/dev/null 2>&1; take && follow "-f -s 0.02 --pid=$launched" ) & f=$!
   wait "$launched"; [ $? != 1 ] || cannot_start
@@ -145,12 +169,12 @@ if [ -n "$launched" ] && [ "$mode" = run ]; then
     [ ! -s "$d/stderr" ] || tail -q -c +$((err+1)) "$d/stderr" >&2
   else wait "$f" || follow; fi
 else
-  n=0; while [ ! -s "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 500 ]; do sleep 0.01; n=$((n+1)); done
+  n=0; while [ ! -s "$d/pid" ] && [ -d "$d" ] && [ "$n" -lt 1000 ]; do sleep 0.002; n=$((n+1)); done
   [ -d "$d" ] || cannot_start
   if [ "$mode" = start ]; then
-    while alive && [ ! -s "$d/child" ] && [ ! -s "$d/exit" ]; do sleep 0.01; done
+    while alive && [ ! -s "$d/child" ] && [ ! -s "$d/exit" ]; do sleep 0.002; done
     c=; { read -r c <"$d/child"; } 2>/dev/null
-    [ -z "$c" ] || { printf '\\n%s running %s\\n' "$nonce" "$c"; exit 0; }
+    [ -z "$c" ] || { printf '\\n%s running %s\\n' "$nonce" "$c"; forgot; exit 0; }
   fi
   if alive; then follow "-f -s 0.02 --pid=$p"; else follow; fi
 fi
@@ -168,6 +192,7 @@ if [ -s "$d/exit" ]; then
   record="$record \${1%.*}\${1#*.} \${2%.*}\${2#*.}"
 fi
 printf '\\n%s %s%s%s\\n' "$nonce" "$record" "$(part "$d/stdout")" "$(part "$d/stderr")"
+forgot
 `
 
 /**
@@ -218,6 +243,7 @@ export function attachCommand(launch: Launch): string {
     String(launch.stderrOffset),
     launch.sentinels.join(' '),
     launch.mustBeThere ? '1' : '0',
+    launch.forget.join(' '),
     SUPERVISOR,
     String(tickMs / 1e3),
     String(Math.ceil(launch.timeoutMs / tickMs)),

@@ -1,12 +1,5 @@
-import { lintSource } from '@secretlint/core'
-import { creator } from '@secretlint/secretlint-rule-preset-recommend'
-
 /** Before the lines that a diff adds, so that no line of a file looks like one of git's own. */
 export const ADDED = '>'
-
-const config = {
-  rules: [{ id: '@secretlint/secretlint-rule-preset-recommend', rule: creator, options: {} }],
-}
 
 /** What looks like a key or token in a file's text, by kind and not by value. */
 export interface FoundSecret {
@@ -17,6 +10,9 @@ export interface FoundSecret {
 
 /** Searches added lines, file by file. @param isOurs whether a text holds a secret of this worker */
 export async function findSecrets(diff: string, isOurs: (text: string) => boolean): Promise<FoundSecret[]> {
+  const { lintSource } = await import('@secretlint/core')
+  const { creator: rule } = await import('@secretlint/secretlint-rule-preset-recommend')
+  const config = { rules: [{ id: '@secretlint/secretlint-rule-preset-recommend', rule, options: {} }] }
   const found: FoundSecret[] = []
   for (const [path, content] of addedLines(diff)) {
     const source = { content, filePath: `/${path}`, contentType: 'text' as const }

@@ -6,6 +6,7 @@ import { Semaphore } from 'async-mutex'
 import type { Transcript } from '../../contract/llm.ts'
 import type { ModelSetting } from '../job/models.ts'
 import type { RemoteTool } from './mcp.ts'
+import { withSummary } from './summary.ts'
 import { transcriptFolder } from './places.ts'
 import type { ActivityDeps } from './deps.ts'
 
@@ -101,19 +102,56 @@ export async function outcomesOf(
   return [{ role: 'tool', content }]
 }
 
-/** All that was said, in order. @param compacted parts whose tool outputs are left out */
+/** What the model has still to know of its transcript: the first parts may be shortened. */
+export interface Shortened {
+  /** Parts whose tool outputs are left out. */
+  compacted: number
+  /** Parts in whose place stands a summary; 0 for none. */
+  summedUp?: number
+}
+
+/** All that was said, in order, shortened. */
 export async function readTranscript(
   deps: ActivityDeps,
   { name, parts }: { name: string; parts: number },
-  compacted: number,
+  { compacted, summedUp = 0 }: Shortened,
 ): Promise<ModelMessage[]> {
   const turns = new Semaphore(PARALLEL_READS)
-  const read = (_: unknown, part: number) => turns.runExclusive(() => readPart(deps, name, part))
-  const all = await Promise.all(Array.from({ length: parts }, read))
-  return all.flatMap(({ told, said }, part) =>
-    part < compacted ? [...told, ...said].map(withoutOutputs) : [...told, ...said],
+  const read = (_: unknown, index: number) => turns.runExclusive(() => readPart(deps, name, summedUp + index))
+  const all = await Promise.all(Array.from({ length: parts - summedUp }, read))
+  const messages = all.flatMap(({ told, said }, index) =>
+    summedUp + index < compacted ? [...told, ...said].map(withoutOutputs) : [...told, ...said],
   )
+  if (summedUp === 0) return messages
+  const { summary } = await readJson<Summary>(deps, summaryKey(deps, name, summedUp))
+  return withSummary((await readPart(deps, name, 0)).told, summary, messages)
 }
+
+/** What stands in the place of the first parts, and what it took to make it. */
+export interface Summary {
+  summary: string
+  usage: { inputTokens: number; outputTokens: number }
+}
+
+const summaryKey = (deps: ActivityDeps, name: string, parts: number): string =>
+  `${transcriptFolder(deps, name)}summaries/${String(parts).padStart(5, '0')}.json`
+
+export async function findSummary(
+  deps: ActivityDeps,
+  name: string,
+  parts: number,
+): Promise<Summary | undefined> {
+  const key = summaryKey(deps, name, parts)
+  const keys = await deps.blobs.keys(`${transcriptFolder(deps, name)}summaries/`)
+  return keys.includes(key) ? readJson(deps, key) : undefined
+}
+
+export const writeSummary = (
+  deps: ActivityDeps,
+  name: string,
+  parts: number,
+  summary: Summary,
+): Promise<void> => writeJson(deps, summaryKey(deps, name, parts), summary)
 
 export function withoutOutputs(message: ModelMessage): ModelMessage {
   if (message.role !== 'tool') return message

@@ -13,6 +13,10 @@ function inWords(event: AgentEvent): string[] {
     case 'line':
     case 'message':
       return cleanLines(event.text)
+    case 'thought':
+      return cleanLines(`… ${event.text}`)
+    case 'edit':
+      return cleanLines(`✎ ${event.path}`).slice(0, 1)
     case 'toolCall':
       return cleanLines(`⚙ ${event.tool}: ${event.input}`).slice(0, 1)
     case 'error':

@@ -1,14 +1,18 @@
 /** One thing that an agent did, as its event stream tells it. */
 export type AgentEvent =
   | { type: 'conversation'; id: string }
+  | { type: 'thought'; text: string }
   /** What it says; the last one is its answer. */
   | { type: 'message'; text: string }
   /** A line of text, of an agent that prints no events: together they are its answer. */
   | { type: 'line'; text: string }
   | { type: 'toolCall'; tool: string; input: string }
+  /** A file that a tool has changed, or is about to. */
+  | { type: 'edit'; path: string }
   /** What it used since the last time it said so. */
   | { type: 'usage'; inputTokens: number; outputTokens: number; costUsd: number }
-  | { type: 'error'; message: string }
+  /** `unavailable`: its model's vendor can't be reached, or has no room now; asked later it may answer. */
+  | { type: 'error'; message: string; unavailable?: boolean }
 
 /** One turn of a conversation with an agent. */
 export interface AgentTurn {
@@ -76,3 +80,19 @@ export const asNumber = (value: unknown): number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : 0
 
 export const asList = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : [])
+
+export const edits = (paths: unknown[]): AgentEvent[] =>
+  paths
+    .map(asText)
+    .filter(Boolean)
+    .map((path) => ({ type: 'edit', path }))
+
+const UNAVAILABLE =
+  /\b(429|50[0234]|529)\b|rate.?limit|overloaded|too many requests|(service|temporarily) unavailable|bad gateway|gateway time-?out|connection (error|refused|reset)|(cannot|unable to|failed to) connect|error sending request|stream disconnected|ECONN(REFUSED|RESET)|ETIMEDOUT|request timed out/i
+
+/** An error in words, of an agent that has no others. */
+export const errorInWords = (message: string): AgentEvent => ({
+  type: 'error',
+  message,
+  ...(UNAVAILABLE.test(message) && { unavailable: true }),
+})

@@ -1,4 +1,5 @@
-import { type AgentCli, type AgentEvent, words } from './agent.ts'
+import { type AgentCli, type AgentEvent, edits, words } from './agent.ts'
+import { vendorErrors } from './litellm.ts'
 
 /** Its history is a file in the repository's folder, which belongs to no commit; that is its conversation. */
 const HISTORY = '.aider.chat.history.md'
@@ -40,9 +41,14 @@ export const aider: AgentCli = {
     // One repository, one history: its file is all the id there is.
     { type: 'conversation', id: HISTORY },
     { type: 'line', text: line },
+    ...edits([EDIT.exec(line)?.[1]]),
+    // It tries again for a minute or so, and then ends as if all were well.
+    ...vendorErrors(line),
     ...usage(line),
   ],
 }
+
+const EDIT = /^Applied edit to (.+)$/
 
 const USAGE = /^Tokens: ([\d.,]+)([kM]?) sent,.* ([\d.,]+)([kM]?) received\.(?: Cost: \$([\d.,]+) message)?/
 

@@ -1,4 +1,16 @@
-import { type AgentCli, type AgentEvent, asList, asNumber, asText, parseLine, words } from './agent.ts'
+import {
+  type AgentCli,
+  type AgentEvent,
+  asList,
+  asNumber,
+  asText,
+  edits,
+  errorInWords,
+  parseLine,
+  words,
+} from './agent.ts'
+
+const EDITING = new Set(['Edit', 'MultiEdit', 'Write', 'NotebookEdit'])
 
 export const claude: AgentCli = {
   state: ['~/.claude/projects'],
@@ -29,8 +41,14 @@ export const claude: AgentCli = {
       case 'assistant':
         return asList(event?.message?.content).flatMap((block): AgentEvent[] => {
           if ((block.type as unknown) === 'text') return [{ type: 'message', text: asText(block.text) }]
+          if ((block.type as unknown) === 'thinking')
+            return [{ type: 'thought', text: asText(block.thinking) }]
           if ((block.type as unknown) !== 'tool_use') return []
-          return [{ type: 'toolCall', tool: asText(block.name), input: asText(block.input) }]
+          const tool = asText(block.name)
+          return [
+            { type: 'toolCall', tool, input: asText(block.input) },
+            ...edits(EDITING.has(tool) ? [block.input?.file_path ?? block.input?.notebook_path] : []),
+          ]
         })
       case 'result': {
         const { usage } = event ?? {}
@@ -43,7 +61,7 @@ export const claude: AgentCli = {
             outputTokens: asNumber(usage?.output_tokens),
             costUsd: asNumber(event?.total_cost_usd),
           },
-          ...(failed ? [{ type: 'error' as const, message: asText(event?.result ?? event?.subtype) }] : []),
+          ...(failed ? [errorInWords(asText(event?.result ?? event?.subtype))] : []),
         ]
       }
       default:

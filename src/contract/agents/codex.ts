@@ -1,4 +1,15 @@
-import { type AgentCli, type AgentEvent, asNumber, asText, type Json, parseLine, words } from './agent.ts'
+import {
+  type AgentCli,
+  type AgentEvent,
+  asList,
+  asNumber,
+  asText,
+  edits,
+  errorInWords,
+  type Json,
+  parseLine,
+  words,
+} from './agent.ts'
 
 export const codex: AgentCli = {
   state: ['~/.codex/sessions'],
@@ -40,7 +51,7 @@ export const codex: AgentCli = {
         ]
       case 'turn.failed':
       case 'error':
-        return [{ type: 'error', message: asText(event?.error?.message ?? event?.message) }]
+        return [errorInWords(asText(event?.error?.message ?? event?.message))]
       default:
         return []
     }
@@ -51,10 +62,15 @@ function item(done: Json | undefined): AgentEvent[] {
   switch (done?.type as unknown) {
     case 'agent_message':
       return [{ type: 'message', text: asText(done?.text) }]
+    case 'reasoning':
+      return [{ type: 'thought', text: asText(done?.text) }]
     case 'command_execution':
       return [{ type: 'toolCall', tool: 'shell', input: asText(done?.command) }]
     case 'file_change':
-      return [{ type: 'toolCall', tool: 'edit', input: asText(done?.changes) }]
+      return [
+        { type: 'toolCall', tool: 'edit', input: asText(done?.changes) },
+        ...edits(asList(done?.changes).map(({ path }) => path)),
+      ]
     case 'mcp_tool_call':
       return [{ type: 'toolCall', tool: asText(done?.tool), input: asText(done?.arguments) }]
     case 'web_search':

@@ -11,7 +11,7 @@ export interface CustomAgent {
   state?: string[] | undefined
 }
 
-const EVENTS = new Set(['conversation', 'message', 'toolCall', 'usage', 'error'])
+const EVENTS = new Set(['conversation', 'thought', 'message', 'toolCall', 'edit', 'usage', 'error'])
 
 /** What it prints is its answer; lines of JSON may tell more, in the words of `AgentEvent`. */
 export const custom = ({ run, resume, keyHeader, state = [] }: CustomAgent): AgentCli => ({
@@ -33,13 +33,19 @@ export const custom = ({ run, resume, keyHeader, state = [] }: CustomAgent): Age
     const event = parseLine(line)
     const type = asText(event?.type)
     if (!event || !EVENTS.has(type)) return [{ type: 'line', text: line }]
-    const { id, text, tool, input, message } = event
+    const { id, text, tool, input, path, message } = event
     return [
       {
         conversation: { type: 'conversation', id: asText(id) },
+        thought: { type: 'thought', text: asText(text) },
         message: { type: 'message', text: asText(text) },
         toolCall: { type: 'toolCall', tool: asText(tool), input: asText(input) },
-        error: { type: 'error', message: asText(message) },
+        edit: { type: 'edit', path: asText(path) },
+        error: {
+          type: 'error',
+          message: asText(message),
+          ...((event.unavailable as unknown) === true && { unavailable: true }),
+        },
         usage: {
           type: 'usage',
           inputTokens: asNumber(event.inputTokens),

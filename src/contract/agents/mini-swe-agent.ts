@@ -1,4 +1,5 @@
 import { type AgentCli, words } from './agent.ts'
+import { vendorErrors } from './litellm.ts'
 
 /** Each call is a conversation of its own: what came before is told by the prompt. */
 export const miniSweAgent: AgentCli = {
@@ -18,5 +19,5 @@ export const miniSweAgent: AgentCli = {
       ...(baseUrl && { OPENAI_API_BASE: baseUrl }),
     },
   }),
-  read: (line) => [{ type: 'line', text: line }],
+  read: (line) => [{ type: 'line', text: line }, ...vendorErrors(line)],
 }

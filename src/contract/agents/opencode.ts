@@ -1,4 +1,4 @@
-import { type AgentCli, asNumber, asText, parseLine, words } from './agent.ts'
+import { type AgentCli, asNumber, asText, edits, type Json, parseLine, words } from './agent.ts'
 
 /** Name of the provider that stands for `baseUrl` in its configuration. */
 const PROVIDER = 'holdfast'
@@ -19,6 +19,7 @@ export const opencode: AgentCli = {
         'run',
         '--format',
         'json',
+        '--thinking',
         ...(name ? ['--model', name] : []),
         ...(conversation ? ['--session', conversation] : []),
       ),
@@ -42,6 +43,8 @@ export const opencode: AgentCli = {
         return told
       case 'text':
         return [{ type: 'message', text: asText(part?.text) }]
+      case 'reasoning':
+        return [{ type: 'thought', text: asText(part?.text) }]
       case 'tool_use':
         return [
           {
@@ -49,6 +52,7 @@ export const opencode: AgentCli = {
             tool: asText(part?.tool),
             input: asText(part?.state?.title ?? part?.state?.input),
           },
+          ...edits(edited(asText(part?.tool), part?.state?.input)),
         ]
       case 'step_finish':
         return [
@@ -59,12 +63,25 @@ export const opencode: AgentCli = {
             costUsd: asNumber(part?.cost),
           },
         ]
-      case 'error':
-        return [...told, { type: 'error', message: asText(event.error?.data?.message ?? event.error) }]
+      case 'error': {
+        const data = event.error?.data
+        const message = asText(data?.message ?? event.error)
+        const unavailable = (data?.isRetryable as unknown) === true
+        return [...told, { type: 'error', message, ...(unavailable && { unavailable }) }]
+      }
       default:
         return []
     }
   },
+}
+
+/** The files that a tool changes, by its input. */
+function edited(tool: string, input: Json | undefined): unknown[] {
+  if (tool === 'apply_patch')
+    return [...asText(input?.patchText).matchAll(/^\*\*\* (?:Add|Update|Delete) File: (.+)$/gm)].map(
+      ([, path]) => path,
+    )
+  return tool === 'edit' || tool === 'write' ? [input?.filePath] : []
 }
 
 const configuration = (baseURL: string, model = ''): object => ({

@@ -1,4 +1,5 @@
 import type { AgentCli, AgentEvent } from './agent.ts'
+import { AgentStream } from './stream.ts'
 
 /** What a turn used. */
 export interface Usage {
@@ -23,6 +24,8 @@ export interface AgentReport {
   message: string
   /** What it complained of last. */
   error: string | null
+  /** Whether that was of its model's vendor, who may answer later, and nothing has come since. */
+  unavailable?: boolean
   toolCalls: number
   usage: Usage
   /** The last things that it did, each in a line of at most 200 characters. */
@@ -35,8 +38,7 @@ const MAX_LAST = 20
 
 /** Reads the standard output of an agent as it comes. */
 export class AgentReader {
-  readonly #read: AgentCli['read']
-  readonly #mask: (text: string) => string
+  readonly #stream: AgentStream
   readonly #report: AgentReport = {
     conversation: null,
     message: '',
@@ -45,19 +47,15 @@ export class AgentReader {
     usage: { inputTokens: 0, outputTokens: 0, costUsd: 0 },
     last: [],
   }
-  #begun = ''
   #lines = ''
 
   /** @param mask takes secrets out of a text, before it is cut */
   constructor({ read }: Pick<AgentCli, 'read'>, mask = (text: string): string => text) {
-    this.#read = read
-    this.#mask = mask
+    this.#stream = new AgentStream({ read: (line) => read(mask(line)) })
   }
 
   push(text: string): void {
-    const lines = (this.#begun + text).split('\n')
-    this.#begun = lines.pop() ?? ''
-    for (const line of lines) this.#take(line)
+    for (const event of this.#stream.push(text)) this.#note(event)
   }
 
   /** What is known so far. */
@@ -67,17 +65,14 @@ export class AgentReader {
 
   /** What there is to know, when the stream has ended. */
   end(): AgentReport {
-    if (this.#begun) this.#take(this.#begun)
-    this.#begun = ''
+    for (const event of this.#stream.end()) this.#note(event)
     return this.#report
-  }
-
-  #take(line: string): void {
-    for (const event of this.#read(this.#mask(line))) this.#note(event)
   }
 
   #note(event: AgentEvent): void {
     const report = this.#report
+    if (event.type === 'message' || event.type === 'toolCall' || event.type === 'usage')
+      report.unavailable = false
     switch (event.type) {
       case 'conversation':
         report.conversation = event.id.slice(0, MAX_LINE)
@@ -101,7 +96,11 @@ export class AgentReader {
         break
       case 'error':
         report.error = event.message.slice(0, MAX_MESSAGE)
+        report.unavailable = event.unavailable ?? false
         this.#remember(`error: ${event.message}`)
+        break
+      case 'thought':
+      case 'edit':
     }
   }
 

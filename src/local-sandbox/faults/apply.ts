@@ -20,10 +20,14 @@ export async function withFaults(
   if (occasion.path === faultsPath) return void answer()
   for (const armed of faults.take(occasion)) {
     log.warn({ fault: armed.fault.kind, method: occasion.method, path: occasion.path }, 'fault fires')
-    if (armed.fault.kind === 'latency') await delay(armed.fault.ms)
+    if (armed.fault.kind === 'latency') await held(armed.fault.ms, armed.disarmed)
     else if (await apply(armed, registry, occasion.sandboxId, request, response)) return
   }
   answer()
+}
+
+async function held(ms: number, disarmed: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal: disarmed }).catch(() => undefined)
 }
 
 /** Does what a fault does; true where the request ends with it. */

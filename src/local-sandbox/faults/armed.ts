@@ -9,15 +9,19 @@ export interface ArmedFault {
   until: number
   /** Matches let by, by sandbox; '' is none. */
   passed: Map<string, number>
+  /** Aborted when it is disarmed. */
+  disarmed: AbortSignal
 }
 
 /** The faults armed on a server, in the order they were armed. */
 export class ArmedFaults {
   #all: ArmedFault[] = []
+  #disarm = new AbortController()
 
   arm(fault: Fault): ArmedFault {
     const until = fault.forMs === undefined ? Infinity : Date.now() + fault.forMs
-    const armed = { id: this.#all.length + 1, fault, fired: 0, until, passed: new Map<string, number>() }
+    const id = this.#all.length + 1
+    const armed = { id, fault, fired: 0, until, passed: new Map(), disarmed: this.#disarm.signal }
     this.#all.push(armed)
     return armed
   }
@@ -26,9 +30,11 @@ export class ArmedFaults {
     return this.#all
   }
 
-  /** Forgets all; those that hang on one are let go by `until`. */
+  /** Forgets all: requests that were held up go on, those that hang are let go by `until`. */
   clear(): void {
     this.#all = []
+    this.#disarm.abort()
+    this.#disarm = new AbortController()
   }
 
   /** Whether one of this kind could still fire. */

@@ -5,6 +5,8 @@ import type { LiveProcess, ProcessHandle } from './processes.ts'
 export interface SandboxFolders {
   /** All of the sandbox's. */
   root: string
+  /** What the sandbox may write to, and no more than it has room: `home`, `tmp`, `varTmp`, `system` and `work`. */
+  disk: string
   home: string
   tmp: string
   varTmp: string

@@ -9,6 +9,8 @@ export interface Limits {
   processes: number
   /** Size of one file, in MB. */
   fileMB: number
+  /** Size of the disk, in MB; 0 where that of the host is the limit. */
+  diskMB: number
 }
 
 /** How limits are held: by the kernel's control groups, or only by what each process is limited to. */

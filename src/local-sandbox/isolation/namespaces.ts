@@ -87,14 +87,27 @@ function command(
   files: InterpreterFiles,
   program: string[],
 ): string[] {
-  const from = (folder: string) => join('disk', folder.slice(folders.root.length))
+  const from = (folder: string) => join('disk', folder.slice(folders.disk.length))
   const overlay = (lower: string, name: string, path: string) => {
     const [upper, work] = [folders.system, folders.work].map((folder) => join(from(folder), name))
     return ['overlay', lower, upper!, work!, path]
   }
   return [
     ['perl', enter, process.arch, String(ids), String(diskRoot), staging, sandboxId],
-    ['disk', folders.root, 'disk', 'disk', skeleton, 'skeleton', 'system', '/usr', 'usr'],
+    [
+      'disk',
+      folders.disk,
+      'disk',
+      'disk',
+      folders.run,
+      'run',
+      'disk',
+      skeleton,
+      'skeleton',
+      'system',
+      '/usr',
+      'usr',
+    ],
     overlay('skeleton/root', 'root', '/'),
     overlay('skeleton/usr:usr', 'usr', '/usr'),
     packageDatabase === undefined
@@ -105,7 +118,7 @@ function command(
     ['bind', from(folders.varTmp), '/var/tmp', 'proc', '/proc', 'dev', '/dev', 'tmpfs', '/run'],
     ['ro-bind', folders.bootId, '/proc/sys/kernel/random/boot_id'],
     [dirname(inner.runDir), inner.runDir, dirname(inner.egressSocket)].flatMap((path) => ['dir', path]),
-    ['bind', from(folders.run), inner.runDir, 'ro-bind', folders.egress, dirname(inner.egressSocket)],
+    ['bind', 'run', inner.runDir, 'ro-bind', folders.egress, dirname(inner.egressSocket)],
     ['ro-bind', script, envdScript, 'ro-bind', trust, inner.trust],
     node.folder === undefined ? [] : ['ro-bind', node.folder, nodeFolder],
     files.environment === undefined ? [] : ['ro-bind', files.environment, interpreterEnvironment],

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HttpError, sendJson } from '../http.ts'
-import { endIn } from '../sandboxes/sandbox.ts'
+import { endIn } from '../sandboxes/record.ts'
 import type { Registry } from '../sandboxes/registry.ts'
 import type { Templates } from '../templates/templates.ts'
 import { check, readBody } from './body.ts'

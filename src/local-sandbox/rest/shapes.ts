@@ -7,7 +7,11 @@ import type { Sandbox } from '../sandboxes/sandbox.ts'
 export const envdVersion = '0.6.4'
 const clientID = 'local'
 /** A sandbox's size as clients are told; its disk is that of the host. */
-export const toSize = ({ cpus, memoryMB }: Limits) => ({ cpuCount: cpus, memoryMB, diskSizeMB: 0 })
+export const toSize = ({ cpus, memoryMB, diskMB }: Limits) => ({
+  cpuCount: cpus,
+  memoryMB,
+  diskSizeMB: diskMB,
+})
 
 /** `Sandbox` of the control API: the answer of create and connect. */
 export function toSandbox({ record }: Sandbox) {

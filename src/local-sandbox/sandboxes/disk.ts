@@ -15,7 +15,6 @@ export async function saveDisk(folders: SandboxFolders, to: string): Promise<voi
 
 /** Gives a sandbox that hasn't started yet a copy of a saved disk; see `giveDisk`. */
 export async function loadDisk(from: string, folders: SandboxFolders, owners: Owners): Promise<void> {
-  await mkdir(folders.root, { recursive: true, mode: 0o700 })
   // Disks of earlier versions have no system part.
   const there = parts.filter((part) => existsSync(join(from, part)))
   await Promise.all(there.map((part) => copyFolder(join(from, part), folders[part])))

@@ -1,7 +1,10 @@
 import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Owners, SandboxFolders } from '../isolation/driver.ts'
+import { copyFolder } from './disk.ts'
+import type { DiskImages } from './disk-images.ts'
 
 // The kernel's limit for the path of a unix socket is 107 bytes; this is what the longest of ours adds.
 const longestSocket = '/sandboxes/i0123456789012345678/egress/egress.sock'.length
@@ -22,12 +25,17 @@ export class Layout {
   readonly trust: string
   /** Closed to all but root: the lowest layers of sandboxes' file systems. */
   readonly system: string
+  readonly disks: string
   /** Always empty: a place to mount on. */
   readonly staging: string
+  /** What disks are in, other than plain folders; to be set before the first sandbox. */
+  images: DiskImages | undefined
   #sandboxes: string
   #trash: string
+  #keepKilled: boolean
 
-  constructor(dir: string) {
+  constructor(dir: string, { keepKilled }: { keepKilled: boolean }) {
+    this.#keepKilled = keepKilled
     this.dir = dir
     this.records = join(dir, 'records')
     this.sockets = join(dir, 'sockets')
@@ -38,6 +46,7 @@ export class Layout {
     this.trust = join(dir, 'program/trust')
     this.system = join(dir, 'system')
     this.staging = join(dir, 'staging')
+    this.disks = join(dir, 'disks')
     this.#sandboxes = join(dir, 'sandboxes')
     this.#trash = join(dir, 'trash')
   }
@@ -72,15 +81,17 @@ export class Layout {
 
   folders(sandboxId: string): SandboxFolders {
     const root = join(this.#sandboxes, sandboxId)
-    const [home, tmp, varTmp] = [join(root, 'home'), join(root, 'tmp'), join(root, 'var-tmp')]
+    const disk = join(root, 'disk')
+    const [home, tmp, varTmp] = [join(disk, 'home'), join(disk, 'tmp'), join(disk, 'var-tmp')]
     const [run, egress] = [join(root, 'run'), join(root, 'egress')]
     return {
       root,
+      disk,
       home,
       tmp,
       varTmp,
-      system: join(root, 'system'),
-      work: join(root, 'work'),
+      system: join(disk, 'system'),
+      work: join(disk, 'work'),
       run,
       egress,
       bootId: join(root, 'boot-id'),
@@ -95,10 +106,19 @@ export class Layout {
     return join(this.sockets, sandboxId)
   }
 
+  /** Puts a sandbox's disk in its place, empty where it is new. */
+  async provideDisk(sandboxId: string): Promise<void> {
+    const { disk } = this.folders(sandboxId)
+    if (this.images) await this.images.mount(sandboxId, disk)
+    else await mkdir(disk, { recursive: true })
+  }
+
   async makeFolders(sandboxId: string, { root, user }: Owners): Promise<SandboxFolders> {
     const folders = this.folders(sandboxId)
     await mkdir(folders.root, { recursive: true, mode: 0o710 })
     await own(folders.root, 0, root, 0o710)
+    await this.provideDisk(sandboxId)
+    await own(folders.disk, 0, root, 0o710)
     for (const [folder, owner, mode] of [
       [folders.home, user, 0o755],
       [folders.tmp, root, 0o1777],
@@ -138,8 +158,14 @@ export class Layout {
   /** Takes a sandbox's folders out of the way at once and deletes them in the background. */
   async discard(sandboxId: string): Promise<void> {
     await rm(this.socket(sandboxId), { force: true })
+    const { root, disk } = this.folders(sandboxId)
+    if (this.#keepKilled && existsSync(disk)) {
+      await mkdir(join(this.dir, 'killed'), { recursive: true, mode: 0o700 })
+      await copyFolder(disk, join(this.dir, 'killed', `${sandboxId}-${randomUUID()}`))
+    }
+    await this.images?.discard(sandboxId, disk)
     const grave = await mkdtemp(join(this.#trash, `${sandboxId}-`))
-    await rename(this.folders(sandboxId).root, join(grave, 'root')).catch(() => undefined)
+    await rename(root, join(grave, 'root')).catch(() => undefined)
     void rm(grave, { recursive: true, force: true }).catch(() => undefined)
   }
 

@@ -53,3 +53,8 @@ export interface SandboxRecord {
   /** All processes stand still while the disk is copied; for a server that starts, as a running one says so itself. */
   copying?: boolean
 }
+
+/** The moment `seconds` from now. */
+export function endIn(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toISOString()
+}

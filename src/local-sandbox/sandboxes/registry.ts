@@ -5,8 +5,8 @@ import { freeIds } from '../isolation/ids.ts'
 import type { Limits } from '../isolation/limits.ts'
 import { randomId } from '../random-id.ts'
 import type { Host } from './machine.ts'
-import type { SandboxRecord } from './record.ts'
-import { endIn, Sandbox } from './sandbox.ts'
+import { endIn, type SandboxRecord } from './record.ts'
+import { Sandbox } from './sandbox.ts'
 import { RecordStore } from './store.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -142,6 +142,12 @@ export class Registry {
     return [...this.#sandboxes.values()].filter(
       ({ record }) => record.state !== 'starting' && !record.building,
     )
+  }
+
+  /** To be called at the end of the server: what is under way is done, those started ahead go, all others stay. */
+  async close(): Promise<void> {
+    clearTimeout(this.#refill)
+    await Promise.all([this.#pool.close(), ...[...this.#sandboxes.values()].map((sandbox) => sandbox.idle())])
   }
 
   #add(record: SandboxRecord): Sandbox {

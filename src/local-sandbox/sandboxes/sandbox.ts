@@ -5,7 +5,7 @@ import { giveDisk, loadDisk, saveDisk } from './disk.ts'
 import { EnvdClient } from './envd-client.ts'
 import type { Started } from '../isolation/driver.ts'
 import { Machine, type Host } from './machine.ts'
-import type { SandboxRecord } from './record.ts'
+import { endIn, type SandboxRecord } from './record.ts'
 import { SandboxLog } from './sandbox-log.ts'
 import { runStartCommand } from './start-command.ts'
 import type { RecordStore } from './store.ts'
@@ -58,7 +58,10 @@ export class Sandbox {
   start({ disk, warm }: { disk?: string | undefined; warm?: Started | undefined }): Promise<void> {
     return this.#change(async () => {
       const { layout, driver } = this.#host
-      if (disk !== undefined) await loadDisk(disk, layout.folders(this.id), driver.owners(this.record.uid))
+      if (disk !== undefined) {
+        await layout.provideDisk(this.id)
+        await loadDisk(disk, layout.folders(this.id), driver.owners(this.record.uid))
+      }
       await this.#boot(warm)
       const { start } = this.record
       if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start)
@@ -165,6 +168,11 @@ export class Sandbox {
     return () => void this.#cuts.delete(cut)
   }
 
+  /** Resolves once what is being changed is done. */
+  async idle(): Promise<void> {
+    await this.#exclusive(() => Promise.resolve())
+  }
+
   #change<T>(task: () => Promise<T>): Promise<T> {
     return this.#exclusive(() => {
       if (this.#state !== 'open') throw notFound(this.id)
@@ -237,6 +245,7 @@ export class Sandbox {
     this.log.info('sandbox resumes from its disk: no memory of its processes')
     await this.machine.kill(process)
     await this.#save({ process: undefined, startedAt: now, endAt: endIn(seconds) })
+    await layout.provideDisk(this.id)
     // It may have been another kind of server's.
     await giveDisk(layout.folders(this.id), driver.owners(this.record.uid))
     await this.#boot()
@@ -286,9 +295,4 @@ export class Sandbox {
     await this.#store.save(record)
     this.record = record
   }
-}
-
-/** The moment `seconds` from now. */
-export function endIn(seconds: number): string {
-  return new Date(Date.now() + seconds * 1000).toISOString()
 }

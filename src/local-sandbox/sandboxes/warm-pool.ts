@@ -15,10 +15,10 @@ export interface Warm extends Started {
  */
 export class WarmPool {
   #host: Host
-  #size: number
   #freeUid: () => number | undefined
   #waiting: Warm[] = []
-  #filling = false
+  #filling: Promise<void> | undefined
+  #size: number
   /** Host uids in use here. */
   readonly uids = new Set<number>()
 
@@ -43,16 +43,24 @@ export class WarmPool {
     return undefined
   }
 
-  /** Starts what is missing, one after the other. Never throws: whatever hinders it hinders a create too, and tells. */
-  async fill(): Promise<void> {
-    if (this.#filling) return
-    this.#filling = true
+  /** Starts what is missing, one after the other. Never rejects: whatever hinders it hinders a create too, and tells. */
+  fill(): Promise<void> {
+    this.#filling ??= this.#fill().finally(() => (this.#filling = undefined))
+    return this.#filling
+  }
+
+  /** Ends those that wait, and their disks; none is started after this. */
+  async close(): Promise<void> {
+    this.#size = 0
+    await this.#filling
+    await Promise.allSettled(this.#waiting.splice(0).map((warm) => this.#clear(warm)))
+  }
+
+  async #fill(): Promise<void> {
     try {
       while (this.#waiting.length < this.#size) this.#waiting.push(await this.#start())
     } catch (error) {
       this.#host.log.warn({ error: (error as Error).message }, 'no sandbox could be started ahead')
-    } finally {
-      this.#filling = false
     }
   }
 

@@ -100,6 +100,7 @@ const TABLE = {
   runCommand: WORK,
   runAgent: WORK,
   callModel: MODEL,
+  sumUp: MODEL,
   useTool: WORK,
   useRemoteTool: WORK,
   refuseTool: QUICK,

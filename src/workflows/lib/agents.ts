@@ -1,3 +1,5 @@
+import { patched } from '@temporalio/workflow'
+import type { AgentTurnResult } from '../../activities/job/agents.ts'
 import type { AgentStep } from '../../contract/agent-step.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
@@ -7,7 +9,8 @@ import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
 import { type Ledger, priced } from './ledger.ts'
-import { type Ask, promptFor, turnName } from './prompt.ts'
+import { Outage } from './outage.ts'
+import { type Ask, type Asked, promptFor, turnName } from './prompt.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Kept by the agent in the home of its sandbox, and saved with the work where it is known where. */
@@ -38,8 +41,28 @@ export class Agents {
     return this.#conversations.has(step)
   }
 
-  /** @throws `AgentFailed`, `AgentStuck`, `AgentNotInstalled` */
-  async turn(spec: AgentJobSpec, step: AgentStep, ask: Ask): Promise<void> {
+  /**
+   * A turn; where its model's vendor is away, another one, to go on with what was asked.
+   *
+   * @throws `AgentFailed`, `AgentStuck`, `AgentNotInstalled`, `ModelUnavailable`
+   */
+  async turn(spec: AgentJobSpec, step: AgentStep, asked: Asked): Promise<void> {
+    let outage = new Outage(this.#journal)
+    for (let ask: Ask = asked; ; ask = { kind: 'goOn', asked }) {
+      const { problem, report } = await this.#turn(spec, step, ask)
+      if (!problem || report.usage.outputTokens > 0) {
+        outage.over()
+        outage = new Outage(this.#journal)
+      }
+      if (!problem) return
+      const error = jobFailure(problem.type, problem.message, problem.output)
+      if (problem.type !== 'ModelUnavailable' || !patched("an agent's vendor that is away is waited for"))
+        throw error
+      await outage.sitOut(error, this.#workspace)
+    }
+  }
+
+  async #turn(spec: AgentJobSpec, step: AgentStep, ask: Ask): Promise<AgentTurnResult> {
     const name = turnName(step, ask)
     const key = this.#workspace.nextKey()
     const output = this.#journal.outputName
@@ -52,7 +75,7 @@ export class Agents {
       name,
       typeof step.agent === 'string' ? { agent: step.agent } : {},
     )
-    const { exitCode, startedAt, finishedAt, report, problem } = await this.#workspace.change(
+    const result = await this.#workspace.change(
       name,
       (target) => {
         before = this.#conversationIn(target, step, name)
@@ -76,6 +99,7 @@ export class Agents {
       },
       this.#state.size > 0 ? { agents: [...this.#state] } : {},
     )
+    const { exitCode, startedAt, finishedAt, report, problem } = result
     const { conversation: id } = report
     const usage = ofTurn(step, report.usage, before)
     this.#conversations.set(step, id === null ? null : { id, sandboxNumber, usage: report.usage })
@@ -87,7 +111,7 @@ export class Agents {
       { kind: 'agent', name, round, ms: finishedAt - startedAt, exitCode: ended },
       report.message.slice(-2_000),
     )
-    if (problem) throw jobFailure(problem.type, problem.message, problem.output)
+    return result
   }
 
   #conversationIn({ sandboxNumber }: SandboxTarget, step: AgentStep, name: string): Conversation | null {

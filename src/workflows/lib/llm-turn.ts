@@ -12,6 +12,8 @@ export interface LoopState {
   repeated: { hashes: string; times: number }
   /** Parts of the transcript whose tool outputs are left out. */
   compacted: number
+  /** Parts in whose place a summary stands. */
+  summedUp: number
 }
 
 export const NEW_LOOP: LoopState = {
@@ -20,6 +22,7 @@ export const NEW_LOOP: LoopState = {
   invalid: 0,
   repeated: { hashes: '', times: 0 },
   compacted: 0,
+  summedUp: 0,
 }
 
 /** What follows an answer. */
@@ -53,6 +56,7 @@ export function take(
       usage.inputTokens >= step.compactAt
         ? Math.max(state.compacted, transcript.parts - KEPT_PARTS)
         : state.compacted,
+    summedUp: state.summedUp,
   }
   return { state: after, next: decide(after, answer, step) }
 }
@@ -79,4 +83,17 @@ function decide(
   if (turns >= maxTurns) return failed('ModelStuck', `maxTurns: the model was asked ${turns} times`)
   if (tokens >= maxTokens) return failed('ModelStuck', `maxTokens: the model has used ${tokens} tokens`)
   return calls.length > 0 ? { kind: 'tools', calls } : { kind: 'again' }
+}
+
+/** How many parts are to be summed up now, as leaving out old outputs has not helped; 0 for none. */
+export function partsToSumUp(
+  before: LoopState,
+  after: LoopState,
+  { usage, transcript }: Pick<ModelAnswer, 'usage' | 'transcript'>,
+  { compactAt }: Pick<LlmStep, 'compactAt'>,
+): number {
+  const { parts } = transcript
+  const hasHelped = before.compacted === 0 || parts - before.compacted > 2 * KEPT_PARTS
+  if (usage.inputTokens < compactAt || hasHelped) return 0
+  return after.compacted - after.summedUp >= KEPT_PARTS ? after.compacted : 0
 }

@@ -16,6 +16,8 @@ const LOSSES: Partial<Record<FailureType, Loss>> = {
   SandboxRateLimited: 'outage',
   GitHostUnreachable: 'outage',
   BlobStoreUnavailable: 'outage',
+  PayloadKeyMissing: 'outage',
+  PayloadUnreadable: 'outage',
   ModelUnavailable: 'outage',
   WorkerStopping: 'outage',
 }

@@ -8,7 +8,7 @@ import { perform } from './activities.ts'
 import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
 import { type Ledger, priced } from './ledger.ts'
-import { type LoopState, NEW_LOOP, take } from './llm-turn.ts'
+import { type LoopState, NEW_LOOP, partsToSumUp, take } from './llm-turn.ts'
 import { lossOf } from './losses.ts'
 import { Outage } from './outage.ts'
 import { type Ask, promptFor, turnName } from './prompt.ts'
@@ -92,19 +92,38 @@ export class Models {
 
   async #ask(step: LlmStep, transcript: Transcript, loop: LoopState, tell: Partial<CallModelInput>) {
     const { llm, system, tools, mcp, approve, callTimeout } = step
-    const { compacted } = loop
+    const { compacted, summedUp } = loop
     // Told once: it is kept with the transcript.
     const setting = transcript.parts === 0 ? { step: { llm, system, tools, mcp, approve, callTimeout } } : {}
     const answer = await this.#sittingOut(() =>
       perform(
         'callModel',
         `ask ${llm.model}`,
-        { transcript, ...setting, ...tell, compacted },
+        { transcript, ...setting, ...tell, compacted, ...(summedUp > 0 && { summedUp }) },
         { startToCloseTimeout: callTimeout + 60_000 },
       ),
     )
     this.#ledger.note(priced({ ...answer.usage, costUsd: 0 }, step.prices))
-    return { answer, ...take(loop, answer, step) }
+    const { state, next } = take(loop, answer, step)
+    const goesOn = next.kind === 'tools' || next.kind === 'again'
+    const parts = goesOn ? partsToSumUp(loop, state, answer, step) : 0
+    if (parts === 0 || !patched('a transcript that stays too long is summed up'))
+      return { answer, next, state }
+    return { answer, next, state: await this.#sumUp(step, answer.transcript, state, parts) }
+  }
+
+  async #sumUp(step: LlmStep, transcript: Transcript, loop: LoopState, parts: number): Promise<LoopState> {
+    const { llm, callTimeout, prices } = step
+    const { usage } = await this.#sittingOut(() =>
+      perform(
+        'sumUp',
+        `ask ${llm.model} to sum up what was said`,
+        { transcript, parts, summedUp: loop.summedUp },
+        { startToCloseTimeout: callTimeout + 60_000 },
+      ),
+    )
+    this.#ledger.note(priced({ ...usage, costUsd: 0 }, prices))
+    return { ...loop, summedUp: parts, tokens: loop.tokens + usage.inputTokens + usage.outputTokens }
   }
 
   /** A vendor that is away is waited for, with the sandbox paused. */
@@ -117,9 +136,7 @@ export class Models {
         return answer
       } catch (error) {
         if (lossOf(error) !== 'outage' || !patched('a vendor that is away is waited for')) throw error
-        outage.note(error)
-        const why = `until the next try: ${outage.failure?.type}`
-        await this.#workspace.pauseAcross(why, outage.waitMs, () => outage.wait())
+        await outage.sitOut(error, this.#workspace)
       }
   }
 

@@ -3,6 +3,7 @@ import type { FailureReport } from '../../contract/failures.ts'
 import { toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
 import { outageWait } from './losses.ts'
+import type { Workspace } from './workspace.ts'
 
 /** ms of one outage before the job gives up. */
 const LONGEST_MS = 24 * 60 * 60_000
@@ -29,6 +30,13 @@ export class Outage {
     this.#since ??= Date.now()
     if (Date.now() - this.#since > LONGEST_MS) throw error
     this.failure = toReport(error)
+  }
+
+  /** Waits until the next try, with the sandbox paused where that pays. @throws the error itself once the outage has lasted too long */
+  async sitOut(error: unknown, workspace: Pick<Workspace, 'pauseAcross'>): Promise<void> {
+    this.note(error)
+    const why = `until the next try: ${this.failure?.type}`
+    await workspace.pauseAcross(why, this.waitMs, () => this.wait())
   }
 
   /** Waits until the next try. */

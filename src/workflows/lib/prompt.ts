@@ -4,7 +4,9 @@ import type { AgentJobSpec } from '../../contract/spec.ts'
 import { changesText } from './changes.ts'
 
 /** What an agent is asked in a turn of a job. */
-export type Ask =
+export type Ask = Asked | { kind: 'goOn'; asked: Asked }
+
+export type Asked =
   | { kind: 'first'; prompt: string }
   | { kind: 'feedback'; prompt: string; feedback: string; changes?: DiffSummary | null }
   | {
@@ -37,22 +39,26 @@ export function promptFor(
     'Change files there. Leave commits and pushes to others: your changes are committed when you have ended.',
     checks.length > 0 && `These commands must exit with 0 afterwards:\n${checks.map(checkLine).join('\n')}`,
   ]
-  const before = [
-    `This was asked before, and the working tree has what was done about it (see git status and git diff):\n\n${ask.prompt}`,
+  const before = ({ prompt }: Asked) => [
+    `This was asked before, and the working tree has what was done about it (see git status and git diff):\n\n${prompt}`,
     ...setting,
   ]
-  const parts: (string | false)[] =
-    ask.kind === 'first'
-      ? [ask.prompt, ...setting]
-      : [
-          ...(known ? [] : before),
-          soFar(ask, known),
-          ask.kind === 'feedback' ? feedback(ask.feedback) : failure(ask),
-        ]
-  return parts.filter(Boolean).join('\n\n')
+  const since = (asked: Exclude<Asked, { kind: 'first' }>) => [
+    soFar(asked, known),
+    asked.kind === 'feedback' ? feedback(asked.feedback) : failure(asked),
+  ]
+  const parts = (): (string | false)[] => {
+    if (ask.kind === 'first') return [ask.prompt, ...setting]
+    if (ask.kind !== 'goOn') return [...(known ? [] : before(ask)), ...since(ask)]
+    const { asked } = ask
+    return known ? [GO_ON] : [...before(asked), ...(asked.kind === 'first' ? [] : since(asked)), GO_ON]
+  }
+  return parts().filter(Boolean).join('\n\n')
 }
 
-const soFar = ({ changes }: Exclude<Ask, { kind: 'first' }>, known: boolean): string | false =>
+const GO_ON = "You were cut off: your model's vendor did not answer. Go on with what you were asked last."
+
+const soFar = ({ changes }: Exclude<Asked, { kind: 'first' }>, known: boolean): string | false =>
   !!changes && changes.files > 0 && changesText(changes, !known)
 
 const checkLine = (check: AgentJobSpec['checks'][number]): string =>
@@ -61,7 +67,7 @@ const checkLine = (check: AgentJobSpec['checks'][number]): string =>
 const feedback = (text: string): string =>
   `Somebody has looked at the changes and asks for others. Make them:\n\n${text}`
 
-const failure = ({ check, output }: Ask & { kind: 'fix' }): string =>
+const failure = ({ check, output }: Asked & { kind: 'fix' }): string =>
   `The check "${check.name}" ${check.exitCode === 124 ? 'ran into its timeout' : `exited with ${check.exitCode}`}. Mend what is wrong; don't weaken the check. What it printed:\n\n${usefulPart(output)}`
 
 const TELLING = /\b(error|fail(ed|ure|ing)?|exception|panic|traceback|assert\w*|expected|not ok|✗|✘|×)\b/i
@@ -102,9 +108,15 @@ export function printOf({ name, exitCode }: Pick<StepReport, 'name' | 'exitCode'
 }
 
 /** What people see of an agent's turn. */
-export const turnName = (step: AgentJobSpec['steps'][number], ask: Ask): string =>
-  ask.kind === 'first'
-    ? stepName(step)
-    : ask.kind === 'feedback'
-      ? `changes: ${ask.feedback.trim().split('\n')[0]?.slice(0, 80) ?? ''}`
-      : `mend ${ask.check.name}`
+export function turnName(step: AgentJobSpec['steps'][number], ask: Ask): string {
+  switch (ask.kind) {
+    case 'first':
+      return stepName(step)
+    case 'feedback':
+      return `changes: ${ask.feedback.trim().split('\n')[0]?.slice(0, 80) ?? ''}`
+    case 'fix':
+      return `mend ${ask.check.name}`
+    case 'goOn':
+      return turnName(step, ask.asked)
+  }
+}

@@ -20,6 +20,7 @@ import type { OperationResults } from '../../contract/operations/results.ts'
 import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/operations/table.ts'
 import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/session.ts'
 import { jobFailure, toReport } from './failures.ts'
+import { FinishedCommands } from './finished-commands.ts'
 import { showInList } from './in-list.ts'
 import { SandboxLease } from './lease.ts'
 import { operate, operateBatch } from './operate.ts'
@@ -30,7 +31,7 @@ const HAND_OVER_MS = 3_000
 /**
  * One run of a session: a sandbox that many use.
  *
- * S1 The sandbox is never paused while an operation runs, and is paused when none has for the idle time.
+ * S1 The sandbox is never paused while an operation runs, and is paused when none has for the idle time and nobody holds it.
  * S2 What is accepted is finished in this run, or handed over: then its sender is told to ask again, and finds it under way in the next
  *    run. Meanwhile nothing more is accepted.
  * S3 An operation is named by its update's id within all runs of the session, so that one sent again is found done.
@@ -39,6 +40,7 @@ export class Session {
   readonly #args: SessionArgs
   readonly #lease: SandboxLease
   readonly #run: SessionRun
+  readonly #finished: FinishedCommands
   readonly #work = new CancellationScope()
   /** Operations that are done in turn. */
   readonly #turn = new Mutex()
@@ -59,7 +61,9 @@ export class Session {
     this.#args = args
     const { earlier } = args
     this.#lease = new SandboxLease(() => this.#show(), earlier && { state: earlier.lease, wish: this.#wish })
+    this.#finished = new FinishedCommands(earlier?.finished)
     this.#run = {
+      ...earlier,
       lease: this.#lease.saved,
       scope: earlier?.scope ?? uuid4(),
       openedAt: earlier?.openedAt ?? Date.now(),
@@ -93,7 +97,8 @@ export class Session {
   async live(): Promise<SessionArgs | undefined> {
     if (this.#phase === 'opening') await this.#open()
     while (!this.#over) {
-      const idleMs = this.#usedAt + this.#args.spec.idleTimeout - Date.now()
+      const { idleTimeout } = this.#args.spec
+      const idleMs = Math.max(this.#usedAt + idleTimeout, this.#run.heldUntil ?? 0) - Date.now()
       if (this.#lease.paused || this.#phase === 'lost' || this.#inUse > 0)
         await condition(() => this.#over || this.#idle)
       else if (idleMs > 0)
@@ -102,8 +107,8 @@ export class Session {
     }
     if (this.#phase === 'closing') return undefined
     await this.#handOver() // S2
-    const earlier = { ...this.#run, lease: this.#lease.saved }
-    return { ...this.#args, earlier }
+    const [lease, finished] = [this.#lease.saved, this.#finished.saved]
+    return { ...this.#args, earlier: { ...this.#run, lease, finished } }
   }
 
   /** Waits for what runs, and longer for what can't be attached to: a kernel interrupts what its client has left. */
@@ -147,6 +152,11 @@ export class Session {
     await this.#lease.end(false)
   }
 
+  /** Somebody uses the sandbox past this workflow for the next `ms`. */
+  hold(ms: number): void {
+    this.#run.heldUntil = Math.max(this.#run.heldUntil ?? 0, Date.now() + ms)
+  }
+
   close(): void {
     this.#phase = 'closing'
   }
@@ -172,7 +182,9 @@ export class Session {
     const work = () =>
       this.#awake(async () => {
         const target = { ...this.#lease.target, sentinels: [] }
-        const done = await operateBatch({ target, key, scope: this.#run.scope, operations })
+        const call = { target, key, scope: this.#run.scope, operations }
+        const asked = operations.map((one, index) => ({ ...one, key: `${key}/${index}` }))
+        const done = await this.#finished.during(asked, (spare) => operateBatch({ ...call, ...spare }))
         if (done.failure?.type === 'SandboxGone') this.#phase = 'lost'
         return done
       })
@@ -183,11 +195,8 @@ export class Session {
   async pause(): Promise<void> {
     await this.#told(async () => {
       await this.#opened()
-      let paused = false
-      while (!paused) {
-        await condition(() => this.#inUse === 0)
-        paused = await this.#pauseUnlessUsed('asked for')
-      }
+      do await condition(() => this.#inUse === 0)
+      while (!(await this.#pauseUnlessUsed('asked for')))
     })
   }
 
@@ -201,11 +210,12 @@ export class Session {
     input: OperationInput<N>,
   ): Promise<OperationResults[N]> {
     const target = { ...this.#lease.target, sentinels: [] }
-    const call = { target, key, scope: this.#run.scope, input }
+    const call = { target, key, scope: this.#run.scope, input } as unknown as Parameters<typeof operate<N>>[1]
     const attachable = name !== 'code.run'
     if (!attachable) this.#unattachable++
     try {
-      return await operate(name, call as unknown as Parameters<typeof operate<N>>[1])
+      const asked = [{ name, key, input }]
+      return await this.#finished.during(asked, (spare) => operate(name, { ...call, ...spare }))
     } finally {
       if (!attachable) this.#unattachable--
     }

@@ -5,7 +5,7 @@ import { Agents } from './agents.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { Models } from './models.ts'
-import type { Ask } from './prompt.ts'
+import type { Asked } from './prompt.ts'
 import type { Feedback } from './steps.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -24,12 +24,12 @@ export class Turns {
     this.#models = new Models(journal, workspace, ledger)
   }
 
-  take(spec: AgentJobSpec, step: AskedStep, ask: Ask): Promise<void> {
+  take(spec: AgentJobSpec, step: AskedStep, ask: Asked): Promise<void> {
     return 'agent' in step ? this.#agents.turn(spec, step, ask) : this.#models.turn(spec, step, ask)
   }
 
   /** What a step is asked: to make changes, where it has worked before. */
-  askOf(step: AskedStep, feedback: Feedback | undefined): Ask {
+  askOf(step: AskedStep, feedback: Feedback | undefined): Asked {
     const { prompt } = step
     const knows = 'agent' in step ? this.#agents.knows(step) : this.#models.knows(step)
     return feedback !== undefined && knows

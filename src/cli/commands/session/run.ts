@@ -1,6 +1,7 @@
 import { examples } from '../../base-program.ts'
 import { answer, programOf, quoted, withJobs } from '../../context.ts'
-import { milliseconds } from '../../numbers.ts'
+import { CliError } from '../../errors.ts'
+import { milliseconds, wholeNumber } from '../../numbers.ts'
 import { addVariable } from '../../options.ts'
 import { killCommand, waitForCommand } from '../../session-command.ts'
 import type { SessionGroup } from '../session.ts'
@@ -12,7 +13,13 @@ export function addRun(session: SessionGroup): void {
     .alias('exec')
     .description('run a command; its output is ours, and so is its exit code. Resumes a paused sandbox')
     .argument('<id>', "the session's id")
-    .argument('<command...>', 'one word: a command line for bash; more: a program and its arguments')
+    .argument('[command...]', 'one word: a command line for bash; more: a program and its arguments')
+    .option('-i, --interactive', 'with -t, as other programs want it')
+    .option(
+      '-t, --tty',
+      'a terminal there: the command, or a shell; goes to the sandbox directly, by E2B_API_KEY',
+    )
+    .option('--attach <pid>', 'with -t: back to a shell that was left running', wholeNumber)
     .option('--cwd <folder>', "where (default: the user's home)")
     .option('--env <name=value>', 'a variable for it; repeatable', addVariable)
     .option('--user <name>', 'as whom')
@@ -21,20 +28,24 @@ export function addRun(session: SessionGroup): void {
     .addHelpText(
       'after',
       `${examples(
+        'holdfast session exec -it dev',
         "holdfast session run dev 'npm ci && npm test'",
         'holdfast session run dev --cwd app -- ls -la',
         'holdfast session wait dev "$(holdfast session run dev --detach -- make all)"',
       )}\n\nCtrl-C ends the command, a second Ctrl-C leaves it running. It outlives the end of this program in any other way.\nThe output comes whole and as it is printed where HOLDFAST_BLOB_STORE is as the workers have it; otherwise at the end, a long one cut.`,
     )
-    .action(async (id, words, { cwd, env, user, timeout, detach }, command) => {
+    .action(async (id, words, { cwd, env, user, timeout, detach, tty, attach }, command) => {
       const globals = command.optsWithGlobals()
       const line = words.length === 1 ? (words[0] ?? '') : words.map(quoted).join(' ')
-      const options = {
-        ...(cwd && { cwd }),
-        ...(env && { envs: env }),
-        ...(user && { user }),
-        ...(timeout && { timeoutMs: timeout }),
+      const where = { ...(cwd && { cwd }), ...(env && { envs: env }), ...(user && { user }) }
+      if (tty) {
+        const { openTerminal } = await import('../../terminal/open.ts')
+        const shell = { ...where, ...(line && { line }), ...(attach && { attach }) }
+        return withJobs(globals, ({ sessions }) => openTerminal(globals, sessions.get(id), shell))
       }
+      if (line === '')
+        throw new CliError('Usage', 'no command is given', { remedy: 'name one, or use -it for a shell' })
+      const options = { ...where, ...(timeout && { timeoutMs: timeout }) }
       await withJobs(globals, async ({ sessions }) => {
         const used = sessions.get(id)
         const started = used.commands.start(line, options)

@@ -135,10 +135,12 @@ async function store(
     } catch {
       // Of another user's file only root can do that.
     }
-    await pipeline(content, createWriteStream(path, { fd }), { signal: failed.signal })
+    const chunks = content.iterator({ destroyOnReturn: false })
+    await pipeline(chunks, createWriteStream(path, { fd }), { signal: failed.signal })
     await replaceMetadata(path, metadata)
   } catch (error) {
-    content.resume()
+    // What can't be written is read all the same: a part that nobody reads would hold up the rest of the body.
+    content.on('data', () => undefined)
     throw failed.signal.aborted
       ? new HttpError(400, `body: ${(failed.signal.reason as Error).message}`)
       : error

@@ -13,6 +13,10 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from contexts import BadRequest, Contexts, NotFound
 from errors import CannotStart
+from results import parts
+
+# How long an execution waits for its kernel before it answers at all, in seconds.
+HEAD_AFTER_S = 0.5
 
 
 class Handler(RequestHandler):
@@ -83,14 +87,27 @@ class Execute(Handler):
                 raise RuntimeError("the execution was cancelled") from error
 
     async def run(self, body):
-        context = await self.contexts.for_execution(body)
-        self.set_header("content-type", "application/x-ndjson")
-        await self.flush()
+        starting = asyncio.ensure_future(self.contexts.for_execution(body))
+        try:
+            # A kernel that takes its time to start doesn't keep the head back: clients tell by it that the sandbox was there.
+            await asyncio.wait([starting], timeout=HEAD_AFTER_S)
+            if starting.done():
+                starting.result()
+            self.set_header("content-type", "application/x-ndjson")
+            await self.flush()
+            context = await starting
+        except CannotStart as error:
+            if not self._headers_written:
+                raise
+            return await self.emit(error.event())
+        finally:
+            starting.cancel()
         await context.execute(body["code"], body.get("env_vars") or {}, self.emit)
 
     async def emit(self, event):
-        self.write(json.dumps(event) + "\n")
-        await self.flush()
+        for part in parts(event):
+            self.write(json.dumps(part) + "\n")
+            await self.flush()
 
 
 class ContextList(Handler):

@@ -68,3 +68,16 @@ def unquoted(text):
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     return text
+
+
+# A kernel gathers all that is printed in a moment; clients search a line from its start with each piece of it that comes.
+PART_CHARACTERS = 1 << 16
+
+
+def parts(event):
+    """The event as one or, where much was printed, several that mean the same."""
+    text = event.get("text") if event["type"] in ("stdout", "stderr") else None
+    if text is None or len(text) <= PART_CHARACTERS:
+        return [event]
+    starts = range(0, len(text), PART_CHARACTERS)
+    return [{**event, "text": text[start : start + PART_CHARACTERS]} for start in starts]
