@@ -177,6 +177,7 @@ describe.concurrent('a job by the command line', () => {
     const other = await run('submit', await yamlFile({ ...spec, branch: 'holdfast/other' }))
     expect(other.code).toBe(7)
     expect(other.stderr).toMatch(/^error SpecConflict: .*\nremedy: use another id/)
+    await holdfast.jobs.get(spec.id).result()
   })
 })
 
