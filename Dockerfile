@@ -26,7 +26,7 @@ USER 0:0
 RUN apt-get update \
   && apt-get install -y --no-install-recommends bubblewrap ca-certificates curl git iproute2 python3 util-linux \
   && rm -rf /var/lib/apt/lists/*
-ENTRYPOINT ["/holdfast/deploy/entrypoint.sh", "node", "--import", "tsx", "/holdfast/src/local-sandbox/main.ts"]
+ENTRYPOINT ["/holdfast/deploy/entrypoint.sh", "node", "/holdfast/bin/run.mjs", "src/local-sandbox/main.ts"]
 CMD ["--host", "0.0.0.0", "--port", "3000"]
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

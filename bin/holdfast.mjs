@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { register } from 'tsx/esm/api'
+import { built } from './built.mjs'
 
-// The project runs from its TypeScript sources: there is no build to keep in step.
-register()
-await import('../src/cli.ts')
+process.setSourceMapsEnabled(true)
+await import(await built('src/cli.ts'))

@@ -126,6 +126,7 @@ async function serveMetrics(
 
 /** @throws ConfigError where the file has no registry */
 async function loadModels(file: string): Promise<ModelProviders> {
+  if (file.endsWith('.ts')) (await import('tsx/esm/api')).register()
   const { default: models } = (await import(pathToFileURL(resolve(file)).href)) as {
     default?: ModelProviders
   }

@@ -7,7 +7,7 @@ import { StackError } from './errors.ts'
 
 export interface ChildOptions {
   name: string
-  /** A TypeScript program of ours, relative to src/. */
+  /** A TypeScript program of ours, relative to the project. */
   program: string
   args: string[]
   env: NodeJS.ProcessEnv
@@ -29,7 +29,7 @@ export interface Child {
 }
 
 const STOP_GRACE_MS = 25_000
-const SOURCE = new URL('../', import.meta.url)
+const RUN = fileURLToPath(new URL('../../bin/run.mjs', import.meta.url))
 
 /**
  * Starts a program of ours and waits for its first line on stdout, by which it says that it is ready. It runs in a
@@ -70,11 +70,11 @@ function launch({ program, args, env, logFile }: ChildOptions): {
   ended: Promise<void>
 } {
   const log = openSync(logFile, 'a')
-  const child = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('tsx'), fileURLToPath(new URL(program, SOURCE)), ...args],
-    { env, stdio: ['ignore', 'pipe', log, 'ipc'], detached: true },
-  )
+  const child = spawn(process.execPath, [RUN, program, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', log, 'ipc'],
+    detached: true,
+  })
   closeSync(log)
   const ended = once(child, 'exit').then(
     () => undefined,

@@ -56,7 +56,7 @@ async function startLocalServer(options: SandboxesOptions): Promise<Sandboxes> {
     start: (signal, last) =>
       startChild({
         name: 'the local sandbox server',
-        program: 'local-sandbox/main.ts',
+        program: 'src/local-sandbox/main.ts',
         // Workers know it by its port: another one takes the same.
         args: [
           '--port',

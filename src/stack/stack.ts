@@ -135,7 +135,7 @@ function startWorker(
     start: (signal, last) =>
       startChild({
         name: 'the worker',
-        program: 'cli.ts',
+        program: 'src/cli.ts',
         args: ['worker', '--json'],
         env: {
           ...env,

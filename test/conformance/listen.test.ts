@@ -67,7 +67,7 @@ test.each([
   ['no IP address', 'localhost', /--host.*give an IP address/],
   ["somebody else's", '192.0.2.1', /--host: 192\.0\.2\.1 is no address of this machine; give/],
 ])('an address that is %s is refused with what to do', async (_, host, message) => {
-  const args = ['--import', 'tsx', 'src/local-sandbox/main.ts', '--host', host]
+  const args = ['bin/run.mjs', 'src/local-sandbox/main.ts', '--host', host]
   const child = spawn(process.execPath, [...args, '--data-dir', `${everywhere.dataDir}/other`], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
   })

@@ -142,7 +142,7 @@ test('a taken port is refused with what to do', async () => {
 
 async function run(args: string[]): Promise<{ code: number; stderr: string }> {
   const cwd = fileURLToPath(new URL('../..', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/local-sandbox/main.ts', ...args], { cwd })
+  const child = spawn(process.execPath, ['bin/run.mjs', 'src/local-sandbox/main.ts', ...args], { cwd })
   const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number]>])
   return { code, stderr }
 }

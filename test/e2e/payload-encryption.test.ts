@@ -164,7 +164,7 @@ test('checkpoints, outputs and payloads in the blob store are encrypted, and who
   expect(await filesWith([CANARY, 'git bundle'], [fileURLToPath(holdfast.blobStore)])).toEqual([])
   const report: unknown = await failed.result().catch((error: HoldfastError) => error.report)
   const [bundle = ''] = (report as FailureReport).checkpoint ?? []
-  const read = await execa('node', ['--import', 'tsx', 'src/cli.ts', 'blob', bundle], {
+  const read = await execa('node', ['bin/holdfast.mjs', 'blob', bundle], {
     env: {
       TEMPORAL_ADDRESS: inject('temporalAddress'),
       HOLDFAST_BLOB_STORE: holdfast.blobStore,

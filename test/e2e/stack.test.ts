@@ -172,7 +172,7 @@ test(
   },
 )
 
-test.each([['local-sandbox/main.ts'], ['cli.ts']])(
+test.each([['src/local-sandbox/main.ts'], ['src/cli.ts']])(
   'ended by SIGKILL while its child %s starts, up leaves none of them',
   { timeout: 60_000 },
   async (program) => {

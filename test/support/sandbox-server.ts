@@ -66,7 +66,7 @@ export async function startSandboxServer(options: SandboxServerOptions = {}): Pr
 
   const launch = async (port: number) => {
     const args = ['src/local-sandbox/main.ts', '--port', String(port), '--data-dir', dataDir, '--json']
-    child = spawn(process.execPath, ['--import', 'tsx', ...args, ...(options.args ?? [])], {
+    child = spawn(process.execPath, ['bin/run.mjs', ...args, ...(options.args ?? [])], {
       ...user,
       cwd: root,
       env: { ...process.env, E2B_API_KEY: options.apiKey ?? '', ...options.env },

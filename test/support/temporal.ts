@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { execa } from 'execa'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { startDevServer } from '../../src/runtime/temporal/dev-server.ts'
@@ -14,8 +16,17 @@ declare module 'vitest' {
   }
 }
 
-/** Vitest's global set-up: one Temporal dev server for the whole suite, ended with it. */
-export default (project: TestProject): Promise<() => Promise<void>> => provideTemporal(project)
+const bin = (name: string): string => fileURLToPath(new URL(`../../bin/${name}`, import.meta.url))
+
+/** Vitest's global set-up: our programs, and one Temporal dev server for the whole suite, ended with it. */
+export default async (project: TestProject): Promise<() => Promise<void>> => {
+  // Bundled once, before six of them would do so at the same time, and under users who may write nowhere.
+  await Promise.all([
+    execa(process.execPath, [bin('holdfast.mjs'), '--help']),
+    execa(process.execPath, [bin('run.mjs'), 'src/local-sandbox/main.ts', '--help']),
+  ])
+  return provideTemporal(project)
+}
 
 export async function provideTemporal(
   project: TestProject,

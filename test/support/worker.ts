@@ -15,7 +15,7 @@ export async function startWorkerProcess(
   stderr: number | 'pipe' | 'inherit' = 'inherit',
   onLog?: (text: string) => void,
 ): Promise<ChildProcess> {
-  const worker = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'worker', '--json'], {
+  const worker = spawn(process.execPath, ['bin/holdfast.mjs', 'worker', '--json'], {
     cwd: root,
     env,
     stdio: ['ignore', 'pipe', stderr],
