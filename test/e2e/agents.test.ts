@@ -237,7 +237,10 @@ test.concurrent(
     const job = await holdfast.jobs.submit(spec)
     const outage = await eventOf(job, 'outage')
     expect(outage.failure).toMatchObject({ type: 'ModelUnavailable', message: 'the endpoint did not answer' })
-    expect(await job.status()).toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
+    // It may ask again and find the vendor away again while this looks.
+    await expect
+      .poll(() => job.status(), { timeout: 60_000 })
+      .toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
     away = false
     const { commit } = await job.result()
     expect(await holdfast.repository(spec.repo.url).show(`${commit}:ANSWER.md`)).toBe('42')
@@ -245,11 +248,11 @@ test.concurrent(
     expect(two.startsWith(`${one}\nuser: `)).toBe(true)
     expect(two.slice(one.length)).toMatch(/You were cut off/)
     const events = await allEvents(job)
-    expect(events.filter(({ type }) => type === 'outage' || type === 'outageOver')).toHaveLength(2)
-    expect(events.filter((event) => event.type === 'agentTurn')).toMatchObject([
-      { resumed: false, unavailable: true },
-      { resumed: true },
-    ])
+    expect(events.filter(({ type }) => type === 'outageOver')).toHaveLength(1)
+    const turns = events.filter((event) => event.type === 'agentTurn')
+    expect(turns[0]).toMatchObject({ resumed: false, unavailable: true })
+    expect(turns.slice(1)).toSatisfy((later: typeof turns) => later.every(({ resumed }) => resumed))
+    expect(turns.at(-1)).not.toMatchObject({ unavailable: true })
   },
 )
 

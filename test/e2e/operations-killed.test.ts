@@ -27,17 +27,17 @@ const begun = async ({ name, session }: Prepared): Promise<boolean> => {
 
 test(
   'every operation whose worker is killed in the middle is done once by another one',
-  { timeout: 180_000 },
+  { timeout: 400_000 },
   async () => {
     const { holdfast, prepare } = world
     const prepared: Prepared[] = []
     for (let next = 0; next < SANDBOX_OPERATION_NAMES.length; next += 4)
       prepared.push(...(await Promise.all(SANDBOX_OPERATION_NAMES.slice(next, next + 4).map(prepare))))
     // Requests are held up, so that the worker dies while each is under way.
-    await holdfast.sandboxes.faults.arm({ kind: 'latency', ms: 60_000, forMs: 60_000 })
+    await holdfast.sandboxes.faults.arm({ kind: 'latency', ms: 120_000, forMs: 120_000 })
     const results = prepared.map((use) => use.perform())
     await expect
-      .poll(async () => (await Promise.all(prepared.map(begun))).every(Boolean), { timeout: 60_000 })
+      .poll(async () => (await Promise.all(prepared.map(begun))).every(Boolean), { timeout: 120_000 })
       .toBe(true)
     await end(holdfast.workers[0] as ChildProcess, 'SIGKILL')
     await holdfast.sandboxes.faults.clear()

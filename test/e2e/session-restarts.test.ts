@@ -4,7 +4,7 @@ import { startWorld } from '../chaos/world.ts'
 
 test(
   'commands of a session are each done once while a worker and Temporal are killed and come back',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const world = await startWorld(() => undefined)
     try {

@@ -156,12 +156,10 @@ export const uses = (world: World) =>
     },
     'files.watchDir': {
       before: async (session) => {
-        await session.commands.start(
-          'mkdir -p w; n=0; while [ $n -lt 600 ]; do n=$((n+1)); touch w/$n; sleep 0.1; done',
-        )
+        await session.commands.start('mkdir -p w; n=0; while sleep 0.2; do n=$((n+1)); touch w/$n; done')
         await script('until [ -e w/1 ]; do sleep 0.05; done')(session)
       },
-      input: () => ({ path: 'w', timeoutMs: 60_000, maxEvents: 3 }),
+      input: () => ({ path: 'w', timeoutMs: 600_000, maxEvents: 3 }),
       returns: { events: expect.objectContaining({ length: 3 }) },
     },
     'git.clone': {
