@@ -15,6 +15,7 @@ import {
   isFailureType,
   isTerminal,
 } from '../contract/failures.ts'
+import { ASK_AGAIN } from '../contract/messages.ts'
 import type { FieldProblem } from '../contract/parse.ts'
 
 /** Every error that the client throws: a type of the closed list, and what to do. */
@@ -71,6 +72,8 @@ export class HoldfastError extends Error {
       return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
       return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
+    if (error instanceof QueryNotRegisteredError && error.message.includes(ASK_AGAIN))
+      return new HoldfastError('WorkerStopping', error.message, { cause: error })
     // The worker answered that it can't: its workflow code doesn't fit the history.
     if (error instanceof QueryNotRegisteredError)
       return new HoldfastError('InternalError', error.message, { cause: error })

@@ -20,7 +20,7 @@ import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
 import { type EventPlace, type LiveAgentEvent, withAgentEvents } from './agent-events.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
-import { insist, request } from './requests.ts'
+import { ask, insist, request } from './requests.ts'
 
 /** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
 const POLL = { fastest: 150, slowest: 2_000 }
@@ -60,12 +60,12 @@ export class Job {
 
   /** Where the job is now; Temporal query `status`. @throws `JobNotFound` */
   status(): Promise<JobStatus> {
-    return this.#call((handle) => handle.query(statusQuery))
+    return ask(() => this.#call((handle) => handle.query(statusQuery)))
   }
 
   /** The work so far against the base, null before the first diff; Temporal query `diff`. */
   diff(): Promise<DiffSummary | null> {
-    return this.#call((handle) => handle.query(diffQuery))
+    return ask(() => this.#call((handle) => handle.query(diffQuery)))
   }
 
   /** Approves the work that waits for review; Temporal update `approve`. @throws `NotWaitingForReview` */
@@ -212,7 +212,7 @@ export class Job {
     while (!options.signal?.aborted) {
       const page = await insist(
         () => this.#call((handle) => handle.query(eventsQuery, next)),
-        ['NoWorker'],
+        ['NoWorker', 'WorkerStopping'],
         NO_WORKER_MS,
       )
       next = page.next

@@ -16,6 +16,13 @@ export const insist = <T>(call: () => Promise<T>, reasons: FailureType[], patien
     shouldRetry: ({ error }) => error instanceof HoldfastError && reasons.includes(error.type),
   })
 
+/** For how long a query is asked again, in ms. */
+const QUERY_PATIENCE_MS = 30_000
+
+/** Asks a query, again where the worker that had it could not answer yet. */
+export const ask = <T>(query: () => Promise<T>): Promise<T> =>
+  insist(query, ['WorkerStopping'], QUERY_PATIENCE_MS)
+
 /**
  * Sends an update, again where it failed for one of the reasons given, or was not taken up by the worker that had it. Under one id:
  * Temporal does it once.

@@ -20,7 +20,7 @@ import {
 } from '../contract/session-messages.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
-import { request } from './requests.ts'
+import { ask, request } from './requests.ts'
 
 export interface RequestOptions {
   /** Names the request: sent again under the same id, even by another process, it is done once. Made up if left out. */
@@ -73,7 +73,7 @@ export class Session implements SandboxApi {
 
   /** The sandbox, and who uses it; Temporal query `session`. @throws `SessionNotFound` */
   status(): Promise<SessionStatus> {
-    return this.#typed(() => this.#handle.query(sessionQuery))
+    return ask(() => this.#typed(() => this.#handle.query(sessionQuery)))
   }
 
   /**

@@ -22,6 +22,9 @@ export const denyToolUpdate = defineUpdate<void, [{ by: string; call: string; re
 /** Tells the job that something has happened outside; it is kept until a `waitFor` step takes it. */
 export const notifySignal = defineSignal<[{ name: string }]>('notify')
 
+/** What a query is told where an answer would do the workflow harm. */
+export const ASK_AGAIN = 'the workflow is on its way from one worker to another; ask again'
+
 export const statusQuery = defineQuery<JobStatus>('status')
 export const diffQuery = defineQuery<DiffSummary | null>('diff')
 export const eventsQuery = defineQuery<EventPage, [from?: number]>('events')

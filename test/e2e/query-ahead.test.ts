@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { Connection } from '@temporalio/client'
 import { msToTs } from '@temporalio/common'
+import { tsToMs } from '@temporalio/common/lib/time.js'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { replay } from '../support/histories.ts'
-import { end, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let world: Holdfast
 let connection: Connection
@@ -19,7 +20,11 @@ afterAll(async () => {
 const namespace = 'default'
 const identity = 'dead'
 
-test('a query that is answered while a dead worker has the workflow task leaves a history that replays', async () => {
+/**
+ * A job that waits for `first` on a worker that is dead, which Temporal doesn't know yet. From here on the test is that worker: what
+ * comes to its own queue waits for it, a query for 5 s.
+ */
+async function jobOfDeadWorker() {
   const id = `job-${randomUUID()}`
   const steps = [
     { waitFor: 'first' },
@@ -27,7 +32,7 @@ test('a query that is answered while a dead worker has the workflow task leaves 
     { write: 'NOTES.md', content: 'made by a job\n' },
   ]
   const spec = await world.spec({ id, steps })
-  const first = await world.startWorker()
+  await world.startWorker()
   // Temporal gives a lost task up after its timeout.
   const handle = await world.workflows.start('agentJob', {
     workflowId: id,
@@ -39,9 +44,8 @@ test('a query that is answered while a dead worker has the workflow task leaves 
   await expect
     .poll(async () => (await world.historyOf(id)).at(-1), { timeout: 30_000 })
     .toBe('timerStartedEventAttributes')
-  await end(first, 'SIGKILL')
+  for (const worker of world.workers) await end(worker, 'SIGKILL')
 
-  // From here on we are that worker, of whom Temporal doesn't know yet that it is dead: what comes to its own queue is not answered.
   const { events } = await handle.fetchHistory()
   const queues = (events ?? []).map((event) => event.workflowTaskScheduledEventAttributes?.taskQueue)
   const taskQueue = queues.findLast((queue) => queue && queue.name !== world.taskQueue)
@@ -61,7 +65,11 @@ test('a query that is answered while a dead worker has the workflow task leaves 
     stickyAttributes,
   })
   await world.startWorker()
+  return { job, take }
+}
 
+test('a query that is answered while a dead worker has the workflow task leaves a history that replays', async () => {
+  const { job, take } = await jobOfDeadWorker()
   const taken = [take(), take()]
   const asked = job.status()
   await Promise.race(taken)
@@ -71,8 +79,23 @@ test('a query that is answered while a dead worker has the workflow task leaves 
   await job.notify('second')
   expect(await job.result()).toMatchObject({ outcome: 'completed' })
 
-  const history = await handle.fetchHistory()
-  expect(await replay([{ workflowId: id, history }])).toEqual([])
+  const history = await world.workflows.getHandle(job.id).fetchHistory()
+  expect(await replay([{ workflowId: job.id, history }])).toEqual([])
   const failures = history.events?.map((event) => event.workflowTaskFailedEventAttributes?.failure?.message)
   expect(failures?.filter(Boolean)).toEqual([expect.stringContaining('ahead of its history')])
+}, 60_000)
+
+test('a query that finds a signal whose workflow task waits for a dead worker is answered, and the signal has its time', async () => {
+  const { job, take } = await jobOfDeadWorker()
+  const taken = take()
+  const asked = job.status()
+  await taken
+  await job.notify('first')
+  expect(await asked).toMatchObject({ current: 'wait for second' })
+
+  const { events = [] } = await world.workflows.getHandle(job.id).fetchHistory()
+  const started = events?.findLast((event) => event.workflowTaskStartedEventAttributes)?.eventTime
+  expect((await eventOf(job, 'stepFinished')).at).toBe(tsToMs(started))
+  await job.notify('second')
+  expect(await job.result()).toMatchObject({ outcome: 'completed' })
 }, 60_000)

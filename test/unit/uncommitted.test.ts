@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { eventsOfCommands, isAheadOfHistory } from '../../src/workflows/lib/uncommitted.ts'
+import { eventsOfCommands, isAheadOfHistory, isWithoutTask } from '../../src/workflows/lib/uncommitted.ts'
 
 const signal = { signalWorkflow: {} }
 const completed = { resolveActivity: { result: { completed: {} } } }
@@ -43,4 +43,14 @@ test('commands that are taken back in the same task, and those that Temporal may
       { respondToQuery: { queryId: 'x' } },
     ]),
   ).toBe(4)
+})
+
+test.each([
+  { before: undefined, here: { historyLength: 3, time: '1 0' }, without: false },
+  { before: { historyLength: 38, time: '1 0' }, here: { historyLength: 41, time: '1 0' }, without: true },
+  { before: { historyLength: 38, time: '1 0' }, here: { historyLength: 42, time: '1 1' }, without: false },
+  // What the workflow does in the same task once more, such as to see an activity cancelled.
+  { before: { historyLength: 38, time: '1 0' }, here: { historyLength: 38, time: '1 0' }, without: false },
+])('from $before to $here is without a task: $without', ({ before, here, without }) => {
+  expect(isWithoutTask(before, here)).toBe(without)
 })

@@ -1,4 +1,5 @@
 import type { WorkflowInternalsInterceptor, WorkflowInterceptors } from '@temporalio/workflow'
+import { ASK_AGAIN } from '../../contract/messages.ts'
 
 type Activation = Parameters<NonNullable<WorkflowInternalsInterceptor['activate']>>[0]['activation']
 type Job = NonNullable<Activation['jobs']>[number]
@@ -7,24 +8,29 @@ type Command = Parameters<
 >[0]['commands'][number]
 
 /**
- * Fails the workflow task where the cached workflow is ahead of its history: the SDK then forgets it, and Temporal gives the task again,
- * with the whole history.
+ * Fails the workflow task where the cached workflow is ahead of its history, and a query that would take it there: the SDK then forgets
+ * it, and Temporal gives the task again, with the whole history.
  */
 export function keepingToHistory(): WorkflowInterceptors {
   let last: Progress | undefined
+  let place: Place | undefined
   let queried = false
   return {
     internals: [
       {
         activate(input, next) {
+          const { timestamp, isReplaying } = input.activation
           const historyLength = input.activation.historyLength ?? 0
           const jobs = input.activation.jobs ?? []
           if (jobs.some(({ queryWorkflow }) => queryWorkflow)) queried = true
           else {
+            const here = { historyLength, time: `${Number(timestamp?.seconds)} ${timestamp?.nanos}` }
+            if (!isReplaying && isWithoutTask(place, here)) throw new Error(ASK_AGAIN)
+            place = here
             if (queried && last && isAheadOfHistory(last, { historyLength, jobs }))
               throw new Error('a query took the cached workflow ahead of its history; it is replayed')
             queried = false
-            if (input.activation.isReplaying) last = undefined
+            if (isReplaying) last = undefined
             else if (last?.historyLength !== historyLength) last = { historyLength, commandEvents: 0 }
           }
           next(input)
@@ -38,6 +44,22 @@ export function keepingToHistory(): WorkflowInterceptors {
     ],
   }
 }
+
+/** Where in its history the workflow is, and its time there, which is when its workflow task was started. */
+export interface Place {
+  historyLength: number
+  time: string
+}
+
+/**
+ * Whether events are given to the workflow before Temporal has started a task for them.
+ *
+ * That is so where a query finds them at the end of the history, with their task waiting for a worker that is gone. The SDK gives
+ * them to the workflow, and completes their task later with what that did. But it did so at the time of the task before, while any
+ * replay will do it at the time of their own, and may decide otherwise.
+ */
+export const isWithoutTask = (before: Place | undefined, here: Place): boolean =>
+  here.time === before?.time && here.historyLength > before.historyLength
 
 /** How far the workflow has come outside of a replay. */
 export interface Progress {
