@@ -19,6 +19,7 @@ import { ProcessTable } from './process-table.ts'
 import { filesystemService } from './rpc/filesystem.ts'
 import { processService } from './rpc/process.ts'
 import { Pipes } from './stdio.ts'
+import { warmUp } from './warm-up.ts'
 
 // The program that runs inside each sandbox: commands, files and ports of the sandbox over one unix socket.
 // It trusts whoever reaches that socket; tokens and signatures are checked by the server, outside.
@@ -32,8 +33,10 @@ async function main(): Promise<void> {
   process.umask(0o022)
   writeSync(stateFd, '1')
   const incoming = readConfig(process.stdin)
-  // The first of these takes 40 ms of loading, which a sandbox that was started ahead has behind it.
-  connectNodeAdapter({ ...protocols, routes: (router) => void router.service(Process, {}) })
+  // A sandbox that was started ahead has this behind it. One without loopback is slower the first time, and that is all.
+  const lists = { list: () => ({ processes: [] }) }
+  const first = connectNodeAdapter({ ...protocols, routes: (router) => void router.service(Process, lists) })
+  warmUp(first, '/process.Process/List').catch(() => undefined)
   const config = await incoming
   prepareMetadata(config.runDir)
   const proxyUrl = await startEgressRelay(config.egressPort, config.egressSocket)
