@@ -63,7 +63,7 @@ test("root's files are root's: the user can read them, and change them by sudo a
   expect(await sandbox.files.read('/srv/deep/file')).toBe('changed\n')
   // Relative to the home of who asks.
   await sandbox.files.write('relative', 'x', asRoot)
-  expect(await sandbox.files.exists('/root/relative')).toBe(true)
+  expect((await sandbox.files.list('/root', asRoot)).map(({ name }) => name)).toContain('relative')
   await sandbox.files.rename('relative', 'renamed', asRoot)
   expect((await sandbox.files.list('/root', asRoot)).map(({ name }) => name)).toContain('renamed')
   await sandbox.files.remove('renamed', asRoot)
