@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { built } from './built.mjs'
+import { run } from './built.mjs'
 
-process.setSourceMapsEnabled(true)
-await import(await built('src/cli.ts'))
+await run('src/cli.ts')

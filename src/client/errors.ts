@@ -72,11 +72,11 @@ export class HoldfastError extends Error {
       return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
       return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
-    if (error instanceof QueryNotRegisteredError && error.message.includes(ASK_AGAIN))
-      return new HoldfastError('WorkerStopping', error.message, { cause: error })
-    // The worker answered that it can't: its workflow code doesn't fit the history.
-    if (error instanceof QueryNotRegisteredError)
-      return new HoldfastError('InternalError', error.message, { cause: error })
+    // The worker answered that it can't: not yet, or never, since its workflow code doesn't fit the history.
+    if (error instanceof QueryNotRegisteredError) {
+      const type = error.message.includes(ASK_AGAIN) ? 'WorkerStopping' : 'InternalError'
+      return new HoldfastError(type, error.message, { cause: error })
+    }
     const rpc = error instanceof ServiceError ? error.cause : error
     if (isGrpcServiceError(rpc))
       return new HoldfastError(typeOfRpcError(rpc), rpc.details || rpc.message, { cause: error })

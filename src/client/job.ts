@@ -20,13 +20,10 @@ import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
 import { type EventPlace, type LiveAgentEvent, withAgentEvents } from './agent-events.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
-import { ask, insist, request } from './requests.ts'
+import { ask, request } from './requests.ts'
 
 /** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
 const POLL = { fastest: 150, slowest: 2_000 }
-
-/** For how long whoever follows a job does without a worker: one that died is replaced. Milliseconds. */
-const NO_WORKER_MS = 30_000
 
 export interface StepOutput extends OutputChunk {
   /** Whose output it is. */
@@ -210,11 +207,7 @@ export class Job {
     let next = from
     let wait = POLL.fastest
     while (!options.signal?.aborted) {
-      const page = await insist(
-        () => this.#call((handle) => handle.query(eventsQuery, next)),
-        ['NoWorker', 'WorkerStopping'],
-        NO_WORKER_MS,
-      )
+      const page = await ask(() => this.#call((handle) => handle.query(eventsQuery, next)), ['NoWorker'])
       next = page.next
       for (const event of page.events) {
         yield event

@@ -7,7 +7,7 @@ import { HoldfastError } from './errors.ts'
 const PATIENCE_MS = 5 * 60_000
 
 /** Makes a call again for so long, in ms, as it fails for one of these reasons. */
-export const insist = <T>(call: () => Promise<T>, reasons: FailureType[], patienceMs: number): Promise<T> =>
+const insist = <T>(call: () => Promise<T>, reasons: FailureType[], patienceMs: number): Promise<T> =>
   pRetry(call, {
     retries: 1_000,
     minTimeout: 50,
@@ -16,12 +16,12 @@ export const insist = <T>(call: () => Promise<T>, reasons: FailureType[], patien
     shouldRetry: ({ error }) => error instanceof HoldfastError && reasons.includes(error.type),
   })
 
-/** For how long a query is asked again, in ms. */
+/** For how long a query is asked again, in ms: a worker that died is replaced. */
 const QUERY_PATIENCE_MS = 30_000
 
-/** Asks a query, again where the worker that had it could not answer yet. */
-export const ask = <T>(query: () => Promise<T>): Promise<T> =>
-  insist(query, ['WorkerStopping'], QUERY_PATIENCE_MS)
+/** Asks a query, again where it failed for one of the reasons given, or the worker that had it could not answer yet. */
+export const ask = <T>(query: () => Promise<T>, again: FailureType[] = []): Promise<T> =>
+  insist(query, ['WorkerStopping', ...again], QUERY_PATIENCE_MS)
 
 /**
  * Sends an update, again where it failed for one of the reasons given, or was not taken up by the worker that had it. Under one id:
