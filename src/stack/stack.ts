@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { workflowBundle } from '../runtime/workflow-bundle.ts'
 import { findTemporal, type TemporalServer } from '../runtime/temporal/find-temporal.ts'
@@ -42,9 +41,6 @@ export interface StackOptions {
   signal: AbortSignal
 }
 
-/** How long a start that is given up waits for a Temporal server to be there and so to be stopped, in ms. */
-const GIVE_UP_MS = 5_000
-
 /**
  * Starts the stack, or what of it isn't running elsewhere by configuration.
  *
@@ -61,10 +57,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const stop = async (): Promise<void> => {
     await worker?.stop()
     await stopStarted(starting.sandboxes)
-    await Promise.race([
-      stopStarted(starting.temporal),
-      ...(signal.aborted && !worker ? [delay(GIVE_UP_MS)] : []),
-    ])
+    await stopStarted(starting.temporal)
     await state.release()
   }
   try {
@@ -101,9 +94,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function startTemporal(options: StackOptions, stateFolder: string): Promise<TemporalServer> {
-  const { env, onProgress, preferredPorts } = options
+  const { env, onProgress, preferredPorts, signal } = options
   try {
-    const server = await findTemporal({ env, onProgress, stateFolder, preferredPorts })
+    const server = await findTemporal({ env, onProgress, stateFolder, preferredPorts, signal })
     if (server.kind === 'configured') return server
     const stop = async (): Promise<void> => {
       await server.stop()

@@ -225,7 +225,8 @@ test.each([
 
 test.concurrent(
   'an agent is asked to go on once its vendor is back, in the same conversation, with the sandbox paused meanwhile',
-  async () => {
+  // The expect of a concurrent test is its own: the shared one may be another test's at the time, or nobody's.
+  async ({ expect }) => {
     const first = endpoint.asked.length
     let away = true
     answer = () =>

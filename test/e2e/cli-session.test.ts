@@ -110,7 +110,8 @@ describe.concurrent('a session by the command line', { timeout: 120_000 }, () =>
     expect(stdout === `${lines.join('')}end\n`).toBe(true)
   })
 
-  test('Ctrl-C ends the command, and run with 130 after what it printed', async () => {
+  // The expect of a concurrent test is its own: the shared one may be another test's at the time, or nobody's.
+  test('Ctrl-C ends the command, and run with 130 after what it printed', async ({ expect }) => {
     const file = `begun-${randomUUID()}`
     const line = `trap 'echo ended; exit 9' TERM; touch ${file}; sleep 100 & wait`
     const program = start('run', shared.id, line)
@@ -123,7 +124,7 @@ describe.concurrent('a session by the command line', { timeout: 120_000 }, () =>
     )
   })
 
-  test('a detached command outlives the program; wait has its end, and kill ends it', async () => {
+  test('a detached command outlives the program; wait has its end, and kill ends it', async ({ expect }) => {
     const line = "trap 'echo ended; exit 5' TERM; touch trapped; sleep 1000 & wait"
     const { commandId } = await json<{ commandId: string }>('run', shared.id, '--detach', line)
     const wait = start('wait', shared.id, commandId)

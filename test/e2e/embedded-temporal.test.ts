@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, type Server, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { steadyPort } from '../support/steady-port.ts'
 import { identify } from '../../src/runtime/temporal/process-identity.ts'
 import { untilReachable } from '../../src/runtime/temporal/reachable.ts'
+import { readRecord } from '../../src/runtime/temporal/server-record.ts'
 
 const CHILD = fileURLToPath(new URL('../support/embedded-child.ts', import.meta.url))
 /** Without what would name a server of the developer's own. */
@@ -145,6 +146,28 @@ describe('the embedded Temporal server', () => {
     expect(server.address).not.toBe(`127.0.0.1:${preferredPorts.port}`)
     expect(server.how).toContain(`(${preferredPorts.port} being taken)`)
     await untilReachable(server.connection, server.namespace, 5_000)
+  })
+
+  test('a start that is given up leaves no server, though it has not answered yet', async () => {
+    const silent = join(stateFolder, 'silent')
+    await writeFile(silent, '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 })
+    const giveUp = new AbortController()
+    const starting = start({ cli: async () => silent, signal: giveUp.signal })
+    const record = () => readRecord(join(stateFolder, 'temporal.json'))
+    await expect.poll(record, { timeout: 10_000 }).toBeDefined()
+    giveUp.abort(new Error('enough'))
+    await expect(starting).rejects.toThrow('enough')
+    expect(identify(record()!.server.pid)).toBeUndefined()
+  })
+
+  test('a start that is given up does not wait for the CLI to be got', async () => {
+    const giveUp = new AbortController()
+    const cli = () => {
+      giveUp.abort(new Error('enough'))
+      return new Promise<never>(() => undefined)
+    }
+    await expect(start({ cli, signal: giveUp.signal })).rejects.toThrow('enough')
+    expect(readRecord(join(stateFolder, 'temporal.json'))).toBeUndefined()
   })
 
   test('a program that ends at once is an error with what it printed', async () => {

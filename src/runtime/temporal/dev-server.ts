@@ -5,6 +5,7 @@ import { type LogPart, logPartOf } from './log-file.ts'
 import { freePort } from './ports.ts'
 import { untilReachable } from './reachable.ts'
 import { tuningArguments } from './tuning.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 const READY_TIMEOUT_MS = 60_000
 const STOP_GRACE_MS = 10_000
@@ -27,6 +28,8 @@ export interface DevServerOptions {
   tied?: boolean
   /** Called as soon as the process exists, before it answers. */
   onSpawn?: (server: Spawned) => void
+  /** Gives up the start where it is aborted, and ends the process. */
+  signal?: AbortSignal | undefined
 }
 
 interface Spawned {
@@ -45,7 +48,7 @@ export interface DevServer extends Spawned {
  * Starts a tuned `temporal server start-dev` on loopback, in a process group of its own so that a terminal's Ctrl-C
  * leaves it to the worker's drain, and resolves when it answers.
  *
- * @throws Error with what the server printed where it ends or does not answer within 60 s
+ * @throws Error with what the server printed where it ends or does not answer within 60 s, or the start is given up
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   for (let attempt = 1; ; attempt++) {
@@ -61,6 +64,7 @@ async function startOnce(options: DevServerOptions): Promise<DevServer> {
   const preferred = options.preferredPorts ?? []
   const port = await freePort(...preferred.map((ports) => ports.port))
   const uiPort = options.headless ? undefined : await freePort(...preferred.map((ports) => ports.uiPort))
+  options.signal?.throwIfAborted()
   const log = openSync(options.logFile, 'a')
   const printed = logPartOf(options.logFile)
   const child = spawn(options.cli, devServerArguments(options, port, uiPort), {
@@ -75,10 +79,11 @@ async function startOnce(options: DevServerOptions): Promise<DevServer> {
   const address = `127.0.0.1:${port}`
   const giveUp = new AbortController()
   try {
-    await Promise.race([
+    const ready = Promise.race([
       untilReady(address, printed, giveUp.signal),
       ended.then((how) => Promise.reject(new Error(`the Temporal dev server ${how} before it answered`))),
     ])
+    await unlessAborted(ready, options.signal)
   } catch (error) {
     giveUp.abort()
     await stopChild(child, ended)

@@ -5,6 +5,7 @@ import { startDevServer } from './dev-server.ts'
 import { type ProcessIdentity, endProcess, identify, isAlive } from './process-identity.ts'
 import { untilReachable } from './reachable.ts'
 import { type ServerRecord, readRecord, writeRecord } from './server-record.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** Temporal's own, which people know. */
 export const DEFAULT_PORTS = { port: 7233, uiPort: 8233 }
@@ -19,6 +20,8 @@ export interface EmbeddedOptions {
   env: NodeJS.ProcessEnv
   /** Ports to take where they are free; 7233 and 8233 if left out. */
   preferredPorts?: { port: number; uiPort: number }
+  /** Gives up the start where it is aborted: a server that was started by then is ended. */
+  signal?: AbortSignal | undefined
 }
 
 export interface EmbeddedServer {
@@ -35,22 +38,20 @@ export interface EmbeddedServer {
  * The Temporal server on a state folder's data file: the one that runs, or a new one. There is never a second server on
  * one file.
  *
- * @throws Error where the server that is there belongs to a living process and doesn't answer, or a new one fails
+ * @throws Error where the server that is there belongs to a living process and doesn't answer, a new one fails, or the
+ *   start is given up
  */
 export async function embeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { stateFolder } = options
+  const { stateFolder, signal } = options
   await mkdir(join(stateFolder, 'logs'), { recursive: true })
   const recordFile = join(stateFolder, 'temporal.json')
   // Patient: the other one may be building the CLI.
-  const release = await lock(recordFile, {
-    realpath: false,
-    stale: 10_000,
-    retries: { retries: 7200, factor: 1, minTimeout: 250, maxTimeout: 250 },
-  })
+  const retries = { retries: 7200, factor: 1, minTimeout: 250, maxTimeout: 250 }
+  const release = await unlessAborted(lock(recordFile, { realpath: false, stale: 10_000, retries }), signal)
   try {
     const me = identify(process.pid)!
     const record = readRecord(recordFile)
-    const running = record && (await takeRunning(record, recordFile, me))
+    const running = record && (await takeRunning(record, recordFile, me, signal))
     return running ?? (await startNew(options, recordFile, me, record))
   } finally {
     await release()
@@ -61,13 +62,15 @@ async function takeRunning(
   record: ServerRecord,
   recordFile: string,
   me: ProcessIdentity,
+  signal: AbortSignal | undefined,
 ): Promise<EmbeddedServer | undefined> {
   if (!isAlive(record.server)) return undefined
   const owned = isAlive(record.owner)
   const address = `127.0.0.1:${record.port}`
   try {
-    await untilReachable({ address }, 'default', ANSWER_TIMEOUT_MS)
+    await untilReachable({ address }, 'default', ANSWER_TIMEOUT_MS, signal)
   } catch (error) {
+    signal?.throwIfAborted()
     if (owned)
       throw new Error(
         `the embedded Temporal server (pid ${record.server.pid}), which process ${record.owner.pid} started, does not ` +
@@ -90,7 +93,7 @@ async function startNew(
 ): Promise<EmbeddedServer> {
   let record: ServerRecord | undefined
   const server = await startDevServer({
-    cli: await options.cli(),
+    cli: await unlessAborted(options.cli(), options.signal),
     env: options.env,
     logFile: join(options.stateFolder, 'logs', 'temporal.log'),
     dbFile: join(options.stateFolder, 'temporal.db'),
@@ -99,6 +102,7 @@ async function startNew(
       const identity = identify(pid)
       if (identity) writeRecord(recordFile, (record = { server: identity, owner: me, port, uiPort: uiPort! }))
     },
+    signal: options.signal,
   })
   return asServer(record!, 'started', server.stop)
 }

@@ -12,6 +12,8 @@ export interface FindTemporalOptions {
   onProgress?: Progress
   /** Ports for an embedded server to take where they are free; 7233 and 8233 if left out. */
   preferredPorts?: { port: number; uiPort: number }
+  /** Gives up the search where it is aborted: an embedded server that was started by then is ended. */
+  signal?: AbortSignal
   /** How the outside is asked; given by unit tests. */
   probes?: Partial<FindProbes>
 }
@@ -46,17 +48,18 @@ export async function findTemporal(options: FindTemporalOptions): Promise<Tempor
   const { env, probes = {} } = options
   const configured = configuredServer(env)
   return configured
-    ? useConfigured(configured, probes.untilReachable ?? untilReachable)
+    ? useConfigured(configured, probes.untilReachable ?? untilReachable, options.signal)
     : useEmbedded(options, probes.embedded ?? embeddedServer)
 }
 
 async function useConfigured(
   { connection, namespace, source, uiUrl }: ConfiguredServer,
   reach: typeof untilReachable,
+  signal: AbortSignal | undefined,
 ): Promise<TemporalServer> {
   const { address } = connection
   try {
-    await reach(connection, namespace, REACHABLE_TIMEOUT_MS)
+    await reach(connection, namespace, REACHABLE_TIMEOUT_MS, signal)
   } catch (error) {
     throw new Error(
       `${source}: ${(error as Error).message}. Start that server, correct the address, TLS settings and namespace ` +
