@@ -66,6 +66,6 @@ async function rowOf(
   const runId = metadata[SANDBOX_METADATA.runId] ?? ''
   const keep = (metadata[SANDBOX_METADATA.keep] ?? 'always') as Keep
   const ageMs = Date.now() - startedAt.getTime()
-  const owner = await deps.ownerStatus(workflowId)
+  const owner = await deps.ownerStatus(workflowId, runId)
   return { sandboxId, state, ageMs, workflowId, runId, owner, fate: fateOf({ owner, keep, ageMs }, graceMs) }
 }

@@ -17,16 +17,28 @@ const unread: PayloadCodec = {
     Promise.resolve(payloads.map(() => ({ metadata: { encoding: Buffer.from('binary/null') } }))),
 }
 
-/** How the newest run of a workflow stands: a reset job goes on in a new run, with the sandbox of the old one. */
+/**
+ * How the owner of a sandbox stands: the newest run of its workflow, since a reset job goes on in a new run, with the sandbox of the old one.
+ * Where another workflow has taken up the id since, such as a session that was opened anew, that isn't the owner: it is the run that made it.
+ */
 export function ownerStatus(connection: NativeConnection, namespace: string) {
   const { workflow } = new Client({ connection, namespace, dataConverter: { payloadCodecs: [unread] } })
-  return async (workflowId: string): Promise<OwnerStatus> => {
+  const describe = async (workflowId: string, runId?: string) => {
     try {
-      return (await workflow.getHandle(workflowId).describe()).status.name as OwnerStatus
+      const { status, raw } = await workflow.getHandle(workflowId, runId).describe()
+      return { status: status.name as OwnerStatus, chain: raw.workflowExecutionInfo?.firstRunId }
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return 'NOT_FOUND'
+      if (error instanceof WorkflowNotFoundError) return undefined
       throw error
     }
+  }
+  return async (workflowId: string, runId?: string): Promise<OwnerStatus> => {
+    const newest = await describe(workflowId)
+    if (!newest) return 'NOT_FOUND'
+    const maker = runId ? await describe(workflowId, runId) : undefined
+    if (!maker?.chain || !newest.chain || maker.chain === newest.chain) return newest.status
+    // Its later runs have ended too, however they did.
+    return maker.status === 'CONTINUED_AS_NEW' ? 'COMPLETED' : maker.status
   }
 }
 

@@ -53,6 +53,25 @@ test('of all sandboxes only that of the terminated job is killed, and a dry run 
   await waiting.result()
 })
 
+test('a session that was terminated and opened anew leaves its first sandbox to the reaper', async () => {
+  const { sessions } = holdfast.jobs
+  const first = await sessions.open('opened-anew')
+  const { sandboxId: lost } = await first.getInfo()
+  await holdfast.terminate('opened-anew')
+  const second = await sessions.open('opened-anew')
+  const { sandboxId: used } = await second.getInfo()
+
+  const { sandboxes } = await holdfast.jobs.sandboxes({ graceMs: 1 })
+  const fates = Object.fromEntries(
+    sandboxes.map(({ sandboxId, fate, owner }) => [sandboxId, `${fate} ${owner}`]),
+  )
+  expect(fates[lost]).toBe('reap TERMINATED')
+  expect(fates[used]).toBe('owned RUNNING')
+  await second.close()
+  await holdfast.jobs.sandboxes({ reap: true, graceMs: 1 })
+  expect((await holdfast.listSandboxes()).map(({ sandboxId }) => sandboxId)).not.toContain(lost)
+})
+
 test('a worker makes the schedule of the reaper, and the next worker finds it there', async () => {
   await holdfast.startWorker()
   const { action, spec } = await holdfast.describeSchedule(`sandbox-reaper-holdfast-${holdfast.taskQueue}`)

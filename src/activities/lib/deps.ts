@@ -26,8 +26,8 @@ export interface ActivityDeps {
   askSession(request: UseSessionInput, cancellation: AbortSignal): Promise<unknown>
   /** Sends a signal to a workflow. */
   signal(execution: { workflowId: string; runId: string }, name: string, ...args: unknown[]): Promise<void>
-  /** Asks Temporal how the newest run of a workflow stands. */
-  ownerStatus(workflowId: string): Promise<OwnerStatus>
+  /** Asks Temporal how a workflow stands; with the run that made a sandbox, how the owner of that sandbox does. */
+  ownerStatus(workflowId: string, runId?: string): Promise<OwnerStatus>
 }
 
 /** Where the repository is in every sandbox: a folder of E2B's default user. */
