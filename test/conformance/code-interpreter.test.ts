@@ -142,12 +142,12 @@ describe.skipIf(missing !== undefined)(title, () => {
     const sandbox = await create({ envs: { WIDE: 'sandbox' } })
     const print = 'import os\nprint(os.getenv("WIDE"), os.getenv("ONCE"))'
     const value = `a"b'c\\ {x} \n$HOME`
-    expect((await sandbox.runCode(print)).logs.stdout).toEqual(['sandbox None\n'])
+    expect((await sandbox.runCode(print)).logs.stdout.join('')).toBe('sandbox None\n')
     const once = await sandbox.runCode(print, { envs: { WIDE: 'call', ONCE: value } })
     expect(once.logs.stdout.join('')).toBe(`call ${value}\n`)
     const failing = await sandbox.runCode('1 / 0', { envs: { WIDE: 'call' } })
     expect(failing.error?.name).toBe('ZeroDivisionError')
-    expect((await sandbox.runCode(print)).logs.stdout).toEqual(['sandbox None\n'])
+    expect((await sandbox.runCode(print)).logs.stdout.join('')).toBe('sandbox None\n')
   })
 
   test('contexts have variables and a folder of their own, are listed in order, and can be deleted', async () => {
