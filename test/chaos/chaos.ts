@@ -3,7 +3,7 @@ import { Sandbox } from 'e2b'
 import { untilAborted } from '../../src/stack/interrupt.ts'
 import { fetchHistories, replay, saveHistories } from '../support/histories.ts'
 import { Faults } from './faults.ts'
-import { type FaultPlan, planOf } from './plan.ts'
+import { type FaultPlan, planOf, withLongWaits } from './plan.ts'
 import { type Ran, runJob, specOf } from './run-job.ts'
 import { filesWith } from '../support/canaries.ts'
 import { type Findings, type Verdict, verdictOn } from './verdict.ts'
@@ -53,11 +53,13 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     }
     const runNext = async (): Promise<void> => {
       for (let next = queue.shift(); next; next = queue.shift()) {
-        const { job, index } = next
+        const { index } = next
         const [id, repository] = [`chaos-${seed}-${index}`, `repository-${index}`]
         await world.git.demo(repository)
         const due = plan.faults.filter((fault) => fault.job === index)
-        if (due.some(({ kind }) => kind === 'pushReplyLost')) await losePushReply(world, repository)
+        const isDue = (kind: FaultPlan['kind']): boolean => due.some((fault) => fault.kind === kind)
+        if (isDue('pushReplyLost')) await losePushReply(world, repository)
+        const job = isDue('clockLongWait') ? withLongWaits(next.job) : next.job
         happening.push(...due.map(begin))
         const spec = specOf(job, id, world.git.repoUrl(repository), world.counter.port)
         const done = await runJob(world, job, spec, repository)

@@ -109,6 +109,8 @@ const APPLY: Record<FaultKind, Apply> = {
   },
   // The remote of the job has its hook from the start.
   pushReplyLost: () => Promise.resolve(),
+  // The job's plan has it.
+  clockLongWait: () => Promise.resolve(),
 }
 
 /** What can't happen twice at once. */

@@ -19,6 +19,7 @@ export const FAULT_KINDS = [
   'diskFull',
   'gitHostDown',
   'pushReplyLost',
+  'clockLongWait',
 ] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
@@ -89,6 +90,23 @@ const job: fc.Arbitrary<JobPlan> = fc.record({
     { weight: 1, arbitrary: answer('reject') },
   ),
 })
+
+/** Longer than anything here lets pass: a sandbox's timeout, a heartbeat's, a worker's hold on a workflow. */
+const CLOCK_LONG_MS = 15_000
+
+/** The same job, whose every wait takes long; there is one at least. */
+export function withLongWaits({ steps, checkMs, answers }: JobPlan): JobPlan {
+  const long = steps.map((step): StepPlan => {
+    if (step.kind === 'sleep') return { ...step, ms: step.ms + CLOCK_LONG_MS }
+    if (step.kind === 'waitFor') return { ...step, notifyAfterMs: step.notifyAfterMs + CLOCK_LONG_MS }
+    return step
+  })
+  return {
+    steps: [...long, { kind: 'sleep', ms: CLOCK_LONG_MS }],
+    checkMs,
+    answers: answers.map(({ decision, afterMs }) => ({ decision, afterMs: afterMs + CLOCK_LONG_MS })),
+  }
+}
 
 /** What happens in a run: all of it, and only it, follows from the seed. */
 export function planOf(seed: number, options: { jobs: number; faults: number }): Plan {
