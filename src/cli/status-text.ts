@@ -26,7 +26,12 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
     ['branch', cleanLine(branch)],
     ['commit', commit],
     ['preview', sandbox.state !== 'killed' && sandbox.previewUrl],
-    ['sandbox', sandbox.sandboxId && `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`],
+    [
+      'sandbox',
+      sandbox.sandboxId
+        ? `${cleanLine(sandbox.sandboxId)}, ${sandboxUse(sandbox)}`
+        : phase === 'prepare' && 'none yet',
+    ],
     ['cost', costs(cost)],
   ]
   return [

@@ -58,6 +58,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   async function achieve(): Promise<Outcome> {
+    await waits.runAhead(spec.steps)
     await workspace.create(spec)
     await clone()
     let checks = await edit()

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { Sandbox } from 'e2b'
+import { Sandbox, type SandboxInfo } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Job } from '../../src/index.ts'
 import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -11,6 +12,17 @@ beforeAll(async () => {
   await holdfast.startWorker()
 })
 afterAll(() => holdfast.stop())
+
+const sandboxesOf = (job: Job): Promise<SandboxInfo[]> =>
+  Sandbox.list({
+    ...holdfast.sandboxes.connection,
+    query: { metadata: { holdfastWorkflowId: job.id } },
+  }).nextItems()
+
+/** Each is an action that costs. */
+async function tellOften(job: Job, times: number): Promise<void> {
+  for (let n = 0; n < times; n++) await job.notify(`other ${n}`)
+}
 
 test('a job that waits for a notification is paused meanwhile, and goes on with its processes when it comes', async () => {
   const spec = await holdfast.spec({
@@ -31,6 +43,58 @@ test('a job that waits for a notification is paused meanwhile, and goes on with 
   const { commit, sandbox } = await job.result()
   expect(sandbox).toMatchObject({ pauses: 1, resumes: 1 })
   expect(await holdfast.repository(spec.repo.url).show(`${commit}:proof`)).toBe('alive')
+})
+
+test('a job that begins by waiting has no sandbox until it is told; in a further round it waits with it', async () => {
+  const spec = await holdfast.spec({
+    steps: [{ waitFor: 'go', timeout: '1h' }, { sleep: 50 }, { write: 'NOTES.md', content: 'x\n' }],
+    review: { required: true },
+  })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'waitBegan')
+  expect(await job.status()).toMatchObject({
+    phase: 'prepare',
+    current: 'wait for go',
+    waitingFor: { kind: 'notification', name: 'go', answerWith: `holdfast notify ${spec.id} go` },
+    sandbox: { sandboxId: null, state: 'none' },
+  })
+  expect(await sandboxesOf(job)).toEqual([])
+  // What comes to the base meanwhile is in the work.
+  await holdfast.repository(spec.repo.url).commitFile('main', 'MEANWHILE.md', 'from elsewhere\n')
+  await job.notify('go')
+  const { seq } = await eventOf(job, 'reviewRequested')
+  await job.requestChanges({ by: 'the test', feedback: 'once more' })
+  await eventOf(job, 'waitBegan', seq)
+  expect(await sandboxesOf(job)).toHaveLength(1)
+  await job.notify('go')
+  await eventOf(job, 'reviewRequested', seq + 1)
+  await job.approve({ by: 'the test' })
+  const { commit, sandbox } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:MEANWHILE.md`)).toBe('from elsewhere')
+  expect(sandbox).toMatchObject({ pauses: 2 })
+  const { steps } = await job.status()
+  expect(steps.map(({ step, kind, round }) => `${step} ${kind} ${round}`)).toEqual([
+    '0 waitFor 1',
+    '1 sleep 1',
+    '2 write 1',
+    '3 waitFor 2',
+    '4 sleep 2',
+    '5 write 2',
+  ])
+})
+
+test.each([
+  ['is cancelled', '1h', (job: Job) => job.cancel(), 'JobCancelled'],
+  ['is told by another name only', '1s', (job: Job) => job.notify('other'), 'StepFailed'],
+  ['has cost what it may', '1h', (job: Job) => tellOften(job, 5), 'LimitReached'],
+] as const)('a job that begins by waiting and %s makes no sandbox', async (_, timeout, then, type) => {
+  const steps = [{ waitFor: 'go', timeout }, { run: 'true' }]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps, limits: { costUsd: 0.000_35 } }))
+  await eventOf(job, 'waitBegan')
+  await then(job)
+  await expect(job.result()).rejects.toMatchObject({ type })
+  expect((await job.status()).sandbox).toMatchObject({ sandboxId: null, state: 'none' })
+  expect(await sandboxesOf(job)).toEqual([])
 })
 
 test('a notification that came early is kept, and then nothing is paused', async () => {

@@ -142,6 +142,25 @@ describe('answers for people', () => {
     ])
   })
 
+  test('a job that waits before it has a sandbox says so', () => {
+    const status = {
+      id: 'bump',
+      phase: 'prepare',
+      round: 1,
+      current: 'sleep 1 hour',
+      waitingFor: { kind: 'timer', since: 0, until: 3_600_000 },
+      sandbox: { ...sandbox, sandboxId: null, state: 'none' },
+      branch: 'holdfast/bump',
+      commit: null,
+      cost,
+      steps: [],
+    } as const
+    const text = formatStatus({ ...status, steps: [] }, 'holdfast', 61_000, plain)
+    expect(text).toMatch(
+      /^phase +prepare$[^]*^waits for +its time, for 1 min 1 s now[^]*^sandbox +none yet$/m,
+    )
+  })
+
   test('a result says what the remote has now', () => {
     const result = {
       outcome: 'completed' as const,

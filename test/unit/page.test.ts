@@ -44,6 +44,16 @@ test.each([
     ['**Waits for the notification `ci`**', '`holdfast notify fix-it ci`', '`{"name":"ci"}`'],
   ],
   [
+    'waits before it has a sandbox',
+    {
+      phase: 'prepare',
+      current: 'wait for ci',
+      waitingFor: { kind: 'notification', name: 'ci', since, until, answerWith: 'holdfast notify fix-it ci' },
+      sandbox: { ...jobView().sandbox, sandboxId: null, state: 'none', runningMs: 0 },
+    },
+    ['### prepare: `wait for ci`', '**Waits for the notification `ci`**', '| sandbox | none yet |'],
+  ],
+  [
     'waits for its time',
     { waitingFor: { kind: 'timer', since, until } },
     ['**Waits for its time**', 'Until 2026-01-09'],

@@ -121,8 +121,12 @@ function preview({ sandbox: { previewUrl, state } }: JobView): string | undefine
   return previewUrl && state !== 'killed' ? link(previewUrl, previewUrl) : undefined
 }
 
-function sandbox({ sandbox: { sandboxId, state, runningMs, pausedMs }, sandboxSince }: JobView): string {
-  if (!sandboxId) return ''
+function sandbox({
+  sandbox: { sandboxId, state, runningMs, pausedMs },
+  sandboxSince,
+  phase,
+}: JobView): string {
+  if (!sandboxId) return phase === 'prepare' ? 'none yet' : ''
   // What goes on now is told by its beginning: the page stands still between events.
   const ran = state === 'running' ? '' : `; ran ${ms(runningMs)}`
   const paused = pausedMs > 0 ? `; ${state === 'paused' ? 'earlier ' : ''}paused for ${ms(pausedMs)}` : ''

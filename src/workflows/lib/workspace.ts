@@ -125,9 +125,9 @@ export class Workspace {
     return `command-${this.#keys++}`
   }
 
-  /** Saves the work, and pauses the sandbox across the wait where that pays. The next use resumes it. */
+  /** Saves the work, and pauses the sandbox, if there is one, across the wait where that pays. The next use resumes it. */
   async pauseAcross<T>(why: string, expectedMs: number, wait: () => Promise<T>): Promise<T> {
-    if (!this.#lease.paused && this.#pausePays(expectedMs))
+    if (this.#lease.state === 'running' && this.#pausePays(expectedMs))
       await this.#surviving(async () => {
         await this.#save(`checkpoint before the pause: ${why}`)
         await this.#lease.pause(why)

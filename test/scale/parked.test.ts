@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { parkJobs } from '../support/parked-jobs.ts'
+
+const JOBS = Number(process.env.HOLDFAST_PARKED_JOBS ?? 10_000)
+const CACHED = 1_000
+
+test(`${JOBS} jobs wait on one worker, whose memory doesn't grow with them, and the one that is told is done`, async () => {
+  const figures = await parkJobs({
+    jobs: JOBS,
+    cached: CACHED,
+    beforeSandbox: true,
+    onProgress: (line) => process.stderr.write(`${line}\n`),
+  })
+  console.table(figures)
+  expect(figures.inMemory).toBeLessThanOrEqual(CACHED)
+  // Garbage that is not collected yet is part of it.
+  expect(figures.workerWithAllParked).toBeLessThan(figures.workerWithCacheFull * 1.5)
+  expect(figures.statusAfter).toBeLessThan(10_000)
+  expect(figures.doneAfter).toBeLessThan(60_000)
+})
