@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { connect, type FailureReport, type HoldfastError, type Job, type Jobs } from '../../src/index.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { filesWith } from '../support/canaries.ts'
+import { type JsonPayload, payloadsIn } from '../support/payloads.ts'
 import { steadyPort } from '../support/steady-port.ts'
 import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 import { type Program, startProgram } from '../support/program.ts'
@@ -33,7 +34,7 @@ const clients: Jobs[] = []
 
 beforeAll(async () => {
   const address = inject('temporalAddress')
-  holdfast = await startHoldfast({ encryptionKeys: before })
+  holdfast = await startHoldfast({ encryptionKeys: `${before},${after}` })
   connection = await Connection.connect({ address })
   codecUrl = `http://127.0.0.1:${await steadyPort()}`
   const port = new URL(codecUrl).port
@@ -111,18 +112,6 @@ async function kept({ id }: Job): Promise<{ text: string; payloads: JsonPayload[
 const contentsOf = (payloads: JsonPayload[]): string =>
   payloads.map(({ data = '' }) => Buffer.from(data, 'base64').toString()).join('\n')
 
-interface JsonPayload {
-  metadata: Record<string, string>
-  /** Left out where there is nothing. */
-  data?: string
-}
-
-function payloadsIn(value: unknown): JsonPayload[] {
-  if (typeof value !== 'object' || value === null) return []
-  if ('metadata' in value && 'data' in value) return [value as JsonPayload]
-  return Object.values(value).flatMap(payloadsIn)
-}
-
 const ask = (path: string, init: RequestInit): Promise<Response> => fetch(`${codecUrl}${path}`, init)
 const decode = (payloads: object[], authorization: string): Promise<Response> =>
   ask('/decode', { method: 'POST', headers: { authorization }, body: JSON.stringify({ payloads }) })
@@ -187,6 +176,12 @@ async function drained(chunks: AsyncIterable<{ text: string }>): Promise<string>
   for await (const chunk of chunks) text += chunk.text
   return text
 }
+
+test('what is looked for at the end of every world is found in what a key has encrypted', async () => {
+  const leaks = (await holdfast.leaks([CANARY])).join('\n')
+  for (const { id } of [done, failed]) expect(leaks).toMatch(new RegExp(`^${id} [0-9a-f-]{36}$`, 'm'))
+  for (const blob of [/\.bundle$/m, /\/outputs\//, /\/payloads\//]) expect(leaks).toMatch(blob)
+})
 
 test('a failed job is told in full to a client with the key', async () => {
   await expect(failed.result()).rejects.toMatchObject({

@@ -4,12 +4,12 @@ import { Client, Connection } from '@temporalio/client'
 import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { formsOf, historyText } from '../support/canaries.ts'
-import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
 beforeAll(async () => {
   holdfast = await startHoldfast()
-  await holdfast.startWorker()
+  await holdfast.startWorker({ HOLDFAST_LOG_LEVEL: 'warn' })
 })
 afterAll(() => holdfast.stop())
 
@@ -48,7 +48,7 @@ async function historyOf(id: string): Promise<string> {
   return historyText(history)
 }
 
-test('what is looked for at the end of every world is found in a history, a blob, a sandbox and one that is killed, in plain, in base64 and compressed', async () => {
+test('what is looked for at the end of every world is found in a history, a blob, a sandbox and one that is killed, in plain, in base64 and compressed, in logs, traces and metrics', async () => {
   const canary = `canary-${randomUUID()}`
   const encoded = Buffer.from(`x-access-token:${canary}`).toString('base64')
   const job = await holdfast.jobs.submit(
@@ -65,6 +65,15 @@ test('what is looked for at the end of every world is found in a history, a blob
     steps: [{ run: `echo ${encoded} | gzip >~/packed.gz; date >made.txt` }],
   })
   await (await holdfast.jobs.submit(killed)).result()
+  const refused = await holdfast.spec({ sandbox: { keep: 'never' } })
+  await holdfast.repository(refused.repo.url).rejectPushes(`no, ${canary}`)
+  await expect((await holdfast.jobs.submit(refused)).result()).rejects.toMatchObject({
+    type: 'PushHookRejected',
+  })
+  // A label of Temporal's own metrics.
+  expect(await holdfast.leaks([holdfast.taskQueue])).toContain('metrics')
+  // A worker sends the rest of its traces when it ends.
+  for (const worker of holdfast.workers) await end(worker, 'SIGTERM')
   const leaks = (await holdfast.leaks([canary])).join('\n')
   expect(leaks).toContain(job.id)
   expect(leaks).toContain('plain.txt')
@@ -74,5 +83,7 @@ test('what is looked for at the end of every world is found in a history, a blob
   expect(leaks).toMatch(/\.git\/objects/)
   expect(leaks).toMatch(/\.bundle$/m)
   expect(leaks).toContain(fileURLToPath(holdfast.blobStore))
+  expect(leaks).toMatch(/^a log$/m)
+  expect(leaks).toMatch(/^a trace$/m)
   expect(await holdfast.leaks()).toEqual([])
 })

@@ -9,6 +9,8 @@ interface Service {
   volumes?: string[]
   ports?: string[]
   entrypoint?: string[]
+  restart?: string
+  healthcheck?: object
 }
 
 /** docker-compose.yml as it is written. */

@@ -10,10 +10,11 @@ import { inject, onTestFinished } from 'vitest'
 import { connect, type AgentJobInput, type Job, type JobEvent, type Jobs, secret } from '../../src/index.ts'
 import { keysOfClient } from '../../src/client/keys.ts'
 import { git } from '../../src/demo/git.ts'
-import { filesWith, historiesWith } from './canaries.ts'
+import { filesWith, historiesWith, sealedBlobsWith, textsWith } from './canaries.ts'
 import { EncryptionCodec } from '../../src/payloads/encryption.ts'
 import { type TestGitHost, testGitHost } from './git-host.ts'
 import { startSandboxServer, type SandboxServer } from './sandbox-server.ts'
+import { startTelemetry } from './telemetry.ts'
 import { end, startWorkerProcess } from './worker.ts'
 
 export { end }
@@ -53,12 +54,12 @@ export interface Holdfast {
   spec(changes?: Partial<AgentJobInput>, name?: string): Promise<AgentJobInput>
   /**
    * Where secrets of this world are found: in histories of its task queue, blobs, files of its sandbox server and of sandboxes,
-   * killed ones too, logs.
+   * killed ones too, logs, traces, and metrics of the workers that live.
    *
-   * @param secrets the git tokens, unless others are looked for
+   * @param secrets those of the workers, unless others are looked for
    */
   leaks(secrets?: string[]): Promise<string[]>
-  /** Ends and removes everything. @throws Error where a git token is found in what this world leaves */
+  /** Ends and removes everything. @throws Error where a secret of the workers is found in what this world leaves */
   stop(): Promise<void>
 }
 
@@ -85,17 +86,24 @@ export async function startHoldfast(
   const blobStore = pathToFileURL(blobs).href
   const jobs = await connect({ address, taskQueue, blobStore, encryptionKeys })
   const connection = await Connection.connect({ address })
-  const payloadCodecs = [new EncryptionCodec(keysOfClient(encryptionKeys))]
+  const keys = keysOfClient(encryptionKeys)
+  const payloadCodecs = [new EncryptionCodec(keys)]
   const { workflow, schedule } = new Client({ connection, dataConverter: { payloadCodecs } })
   const workers: ChildProcess[] = []
   const logs: string[] = []
-  const leaks = async (secrets = [host.token, host.readOnlyToken]): Promise<string[]> => [
-    ...(await historiesWith(secrets, workflow, taskQueue)).found,
-    ...(await filesWith(secrets, [blobs, sandboxes.dataDir])),
-    ...[...logs, sandboxes.log()]
-      .filter((text) => secrets.some((secret) => text.includes(secret)))
-      .map(() => 'a log'),
-  ]
+  const telemetry = await startTelemetry()
+  const secretsOfJobs = new Set([host.token, host.readOnlyToken])
+  const leaks = async (secrets = [...secretsOfJobs]): Promise<string[]> => {
+    await telemetry.scrape()
+    const told = { 'a log': logs.join(''), 'a trace': telemetry.traces(), metrics: telemetry.metrics() }
+    return [
+      ...(await historiesWith(secrets, workflow, taskQueue, keys)),
+      ...(await filesWith(secrets, [blobs, sandboxes.dataDir])),
+      ...(await sealedBlobsWith(secrets, blobs, keys)),
+      ...textsWith([...secrets, sandboxes.apiKey], told),
+      ...textsWith(secrets, { "the sandbox server's log": sandboxes.log() }),
+    ]
+  }
   const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     ...process.env,
     TEMPORAL_ADDRESS: address,
@@ -133,8 +141,11 @@ export async function startHoldfast(
     taskQueue,
     blobStore,
     gitToken: host.token,
-    startWorker: async (env, log = 'pipe') => {
-      const worker = await startWorkerProcess(environment(env), log, (text) => {
+    startWorker: async (env = {}, log = 'pipe') => {
+      for (const [name, value] of Object.entries(env))
+        if (name.startsWith('HOLDFAST_SECRET_') && value) secretsOfJobs.add(value)
+      const settings = await telemetry.settingsFor({ ...process.env, ...env })
+      const worker = await startWorkerProcess(environment({ ...settings, ...env }), log, (text) => {
         logs.push(text)
         process.stderr.write(text)
       })
@@ -170,13 +181,15 @@ export async function startHoldfast(
       }
     },
     stop: async () => {
+      await telemetry.scrape()
       await Promise.all(workers.map((worker) => end(worker, 'SIGTERM')))
       try {
         const leaked = await leaks()
-        if (leaked.length > 0) throw new Error(`a git token is in ${leaked.join(', ')}`)
+        if (leaked.length > 0) throw new Error(`a secret is in ${leaked.join(', ')}`)
       } finally {
         await jobs.close()
         await connection.close()
+        await telemetry.stop()
         await sandboxes.stop()
         await host.cleanUp()
         await rm(blobs, { recursive: true, force: true })

@@ -48,6 +48,18 @@ const FORMS: [string, (at: string) => Promise<unknown>][] = [
   ],
   ["git's loose object", (at) => sh(`${COMMIT} && rm f`, at)],
   ["git's pack", (at) => sh(`${COMMIT} && git gc -q && rm f`, at)],
+  [
+    "git's pack, cut in two as a difference to another object",
+    async (at) => {
+      const other = `${randomBytes(9_000).toString('hex')}\nbegins with ${CANARY.slice(0, 9)}, and goes on\n`
+      await writeFile(join(at, 'other'), other)
+      await writeFile(join(at, 'f'), other.replace(', and goes on', CANARY.slice(9)))
+      await sh(
+        'git init -q r && mv f other r && cd r && git add . && git commit -qm m && git repack -qadf && rm f other && git verify-pack -v .git/objects/pack/*.idx | grep -q "chain length = 1"',
+        at,
+      )
+    },
+  ],
   ["git's bundle", (at) => sh(`${COMMIT} && git bundle create -q ../b HEAD && cd .. && rm -r r`, at)],
 ]
 

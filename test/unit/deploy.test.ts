@@ -24,6 +24,12 @@ describe.each(services)('the service %s', (name, service) => {
     expect(targets).toEqual(expect.arrayContaining(service.build ? [service.build.target] : []))
   })
 
+  test('is known to be well, unless it ends by itself: by a check of its own, or of its image', () => {
+    const [, stage] = read('Dockerfile').split(new RegExp(`^FROM .* AS ${service.build?.target}$`, 'm'))
+    const ofImage = stage?.split(/^FROM /m)[0]?.includes('HEALTHCHECK') ?? false
+    expect(service.healthcheck !== undefined || ofImage).toBe(service.restart === 'unless-stopped')
+  })
+
   test('has no password in its environment, only files of secrets that it mounts', () => {
     for (const [variable, value] of Object.entries(service.environment ?? {})) {
       if (!/PASSWORD|TOKEN|KEY/.test(variable)) continue

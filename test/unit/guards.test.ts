@@ -158,3 +158,12 @@ test('secrets are told by kind and file, and their values are not', async () => 
   ])
   expect(JSON.stringify(found)).not.toContain(token)
 })
+
+test('a glob that was made to take for ever on a path ends the job, and holds its worker up for seconds only', () => {
+  const hostile = guards.parse({ paths: [`*****${'(a|*)'.repeat(5)}b`] })
+  const begun = performance.now()
+  expect(() => findBreaches([change('a'.repeat(200))], hostile)).toThrow(
+    expect.objectContaining({ type: 'InvalidSpec' }),
+  )
+  expect(performance.now() - begun).toBeLessThan(10_000)
+})

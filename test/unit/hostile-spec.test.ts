@@ -71,6 +71,21 @@ const step = fc.oneof(
   record({ patch: text }),
   record({ sleep: anything }),
   record({ waitFor: text, timeout: anything, onTimeout: anything }),
+  record({
+    agent: fc.oneof(text, record({ run: text, resume: text, keyHeader: text, state: fc.array(text) })),
+    prompt: text,
+    baseUrl: text,
+    key: record({ secret: text }),
+    envs: fc.dictionary(text, text),
+    maxToolCalls: anything,
+  }),
+  record({
+    llm: record({ model: text, baseUrl: text, key: record({ secret: text }), temperature: anything }),
+    prompt: text,
+    tools: fc.oneof(fc.array(text), anything),
+    mcp: fc.array(record({ name: text, url: text, key: record({ secret: text }) })),
+    approve: fc.array(record({ tool: text, matching: text })),
+  }),
   anything,
 )
 const steps = fc.oneof(
@@ -103,8 +118,23 @@ const fields = {
     envs: fc.dictionary(text, text),
     timeout: anything,
     network: record({ allowOut: fc.array(text), denyOut: fc.array(text) }),
+    preview: record({ port: anything, autoResume: anything }),
     keep: anything,
   }),
+  guards: fc.oneof(
+    record({
+      paths: fc.array(text),
+      tests: fc.oneof(fc.array(text), anything),
+      maxFiles: anything,
+      onBreach: anything,
+    }),
+    anything,
+  ),
+  priority: fc.oneof(
+    record({ priorityKey: anything, fairnessKey: text, fairnessWeight: anything }),
+    anything,
+  ),
+  limits: fc.oneof(record({ sandboxTime: anything, costUsd: anything }), anything),
 }
 const VALID = {
   id: 'job',

@@ -1,4 +1,6 @@
+import { runInNewContext } from 'node:vm'
 import picomatch from 'picomatch'
+import { failure } from '../../contract/failure.ts'
 import type { Breach, Guards } from '../../contract/guards.ts'
 
 /** One file of a diff. */
@@ -16,14 +18,27 @@ export interface FileChange {
 /** Files that a message names. */
 const NAMED = 5
 
-/** In which ways the changes leave their bounds. */
+/** ms for all globs and paths: the worker does nothing else meanwhile. */
+const MAX_MATCHING_MS = 3_000
+
+/** In which ways the changes leave their bounds. @throws `InvalidSpec` where globs are made to take for ever on these paths */
 export function findBreaches(changes: FileChange[], guards: Guards): Breach[] {
-  return [
+  return inTime(() => [
     ...strayed(changes, guards.paths),
     ...tooMany('maxFiles', changes.length, guards.maxFiles, 'files changed'),
     ...tooMany('maxLines', sum(changes), guards.maxLines, 'lines changed'),
     ...lessTested(changes, guards.tests),
-  ]
+  ])
+}
+
+/** Globs become regular expressions, which backtrack. Nothing but V8's own watchdog can stop one. */
+function inTime<T>(work: () => T): T {
+  try {
+    return runInNewContext('work()', { work }, { timeout: MAX_MATCHING_MS }) as T
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    throw failure('InvalidSpec', 'guards: a glob takes too long to be held against the changed paths')
+  }
 }
 
 function strayed(changes: FileChange[], globs: string[] = ['**']): Breach[] {
