@@ -7,14 +7,22 @@ export default defineConfig({
     // Files leave nothing behind in their process, and importing the SDKs once a process saves a minute.
     isolate: false,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 } },
+      // Bounds for what hangs: on a machine that does other work too, what takes a second may take ten.
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'real',
           include: ['test/{workflows,replay,conformance,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/temporal.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
     ],

@@ -28,7 +28,7 @@ const holdfast = (args: string[], input = '') =>
     cwd: folder,
     input,
     reject: false,
-    timeout: 15_000,
+    timeout: 60_000,
     extendEnv: false,
     env: { PATH: process.env.PATH, HOME: folder },
   })
