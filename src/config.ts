@@ -79,6 +79,9 @@ const workerConfig = z.strictObject({
                 .url({ protocol: /^https?$/ })
                 .regex(/^[^?#]*\/$/, 'does not end with a slash: it is what URLs begin with'),
             ),
+            /** Only for workers of these, where several read one file */
+            owners: z.array(z.string().min(1)).optional(),
+            taskQueues: z.array(z.string().min(1)).optional(),
           }),
         )
         .optional(),

@@ -12,6 +12,7 @@ import { openBlobStore } from './blobs/open.ts'
 import { createE2B } from './activities/lib/e2b.ts'
 import type { ModelProviders } from './activities/lib/models.ts'
 import { HEARTBEAT_MS } from './activities/lib/heartbeat.ts'
+import { rulesOf } from './activities/lib/secret-policy.ts'
 import { createSecretStore, type SecretStore } from './activities/lib/secrets.ts'
 import {
   ConfigError,
@@ -101,11 +102,11 @@ export async function runWorker(
   log.info('the worker has stopped')
 }
 
-function openSecrets({ e2b, secrets: { folder, allow } }: WorkerConfig): SecretStore {
+function openSecrets({ e2b, secrets: { folder, allow }, owner, taskQueue }: WorkerConfig): SecretStore {
   try {
     const known = [e2b.apiKey, ...environmentSecrets(), ...(folder ? folderSecrets(folder) : [])]
     const providers = [environmentSecret(), ...(folder ? [folderSecret(folder)] : [])]
-    return createSecretStore(providers, { known, rules: allow })
+    return createSecretStore(providers, { known, rules: allow && rulesOf(allow, { owner, taskQueue }) })
   } catch (error) {
     throw new ConfigError(`HOLDFAST_SECRETS_DIR: ${folder} can't be read: ${(error as Error).message}`)
   }

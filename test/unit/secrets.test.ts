@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Mask, MaskedStream } from '../../src/activities/lib/mask.ts'
-import { forbiddenUse } from '../../src/activities/lib/secret-policy.ts'
+import { forbiddenUse, rulesOf } from '../../src/activities/lib/secret-policy.ts'
 import { createSecretStore } from '../../src/activities/lib/secrets.ts'
 import { folderSecret, folderSecrets } from '../../src/runtime/secrets.ts'
 
@@ -101,6 +101,25 @@ describe('which uses are allowed', () => {
     ['GIT_TOKEN', 'https://git.example.evil/acme/web.git', false],
   ])('%s for %s: %s', (name, url, allowed) => {
     expect(forbiddenUse(rules, name, url) === undefined).toBe(allowed)
+  })
+
+  test('a rule of one deployment or task queue is none for workers of another', () => {
+    const rules = [
+      { secret: 'A', urls: [] },
+      { secret: 'B', urls: [], owners: ['ours'] },
+      { secret: 'C', urls: [], taskQueues: ['release'] },
+      { secret: 'D', urls: [], owners: ['ours'], taskQueues: ['release'] },
+    ]
+    const named = (owner: string, taskQueue: string): string =>
+      rulesOf(rules, { owner, taskQueue })
+        .map(({ secret }) => secret)
+        .join('')
+    expect([named('ours', 'release'), named('ours', 'other'), named('theirs', 'release')]).toEqual([
+      'ABCD',
+      'AB',
+      'AC',
+    ])
+    expect(named('theirs', 'other')).toBe('A')
   })
 
   test('without rules every use is, and with none no use', () => {

@@ -4,7 +4,17 @@ export interface SecretRule {
   secret: string
   /** URLs that a repository's begins with, such as `https://git.example/acme/`. */
   urls: string[]
+  /** Of workers, where several share their rules: those of these deployments and task queues, or all. */
+  owners?: string[] | undefined
+  taskQueues?: string[] | undefined
 }
+
+/** The rules of one worker. */
+export const rulesOf = (rules: SecretRule[], worker: { owner: string; taskQueue: string }): SecretRule[] =>
+  rules.filter(
+    ({ owners = [worker.owner], taskQueues = [worker.taskQueue] }) =>
+      owners.includes(worker.owner) && taskQueues.includes(worker.taskQueue),
+  )
 
 /** Why a secret may not be used for a repository, or undefined where it may. Without rules every use is allowed. */
 export function forbiddenUse(rules: SecretRule[] | undefined, name: string, url: string): string | undefined {
