@@ -30,10 +30,14 @@ afterAll(async () => {
 const startWorker = (byEgress: string) =>
   holdfast.startWorker({ HOLDFAST_SECRET_MODEL_KEY: KEY, HOLDFAST_SECRETS_BY_EGRESS: byEgress })
 
-/** Writes down, again and again, how what is in any environment of the sandbox under a key's name begins. */
+/**
+ * Writes down, again and again, how what is in any environment of the sandbox under a key's name begins, and whatever in any process's
+ * arguments looks like a token of the git host or the key.
+ */
 const spy = {
   run: `setsid sh -c 'while :; do
   cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -aoE "^HOLDFAST_(GIT_PASSWORD|AGENT_KEY)=..." >>/tmp/seen
+  cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | grep -aE "(write|read)-[0-9a-f]{8}-|sk-[t]he-key" >>/tmp/arguments
 done' >/dev/null 2>&1 </dev/null &`,
   name: 'spy',
 }
@@ -66,6 +70,7 @@ async function spiedJob(changes: Partial<AgentJobInput>, remote = 'localhost') {
 async function seenIn(sandboxId: string): Promise<{ seen: string[]; network: unknown }> {
   const sandbox = await Sandbox.connect(sandboxId, holdfast.sandboxes.connection)
   const { stdout } = await sandbox.commands.run('sort -u /tmp/seen')
+  expect((await sandbox.commands.run('cat /tmp/arguments')).stdout).toBe('')
   const { network } = await sandbox.getInfo()
   return { seen: stdout.trim().split('\n').filter(Boolean), network }
 }

@@ -1,13 +1,33 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AgentJobInput, type FailureType, secret } from '../../src/index.ts'
-import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
+let folder: string
 beforeAll(async () => {
   holdfast = await startHoldfast()
-  await holdfast.startWorker()
+  const here = `${new URL((await holdfast.spec()).repo.url).origin}/`
+  const allow = [
+    ...['GIT_TOKEN', 'READ_TOKEN', 'WRONG_TOKEN', 'NOBODY_HAS_IT'].map((name) => ({
+      secret: name,
+      urls: [here],
+    })),
+    { secret: 'OTHER_TOKEN', urls: ['https://elsewhere.example/'] },
+    { secret: 'OTHER_TOKEN', urls: [here], taskQueues: ['another'] },
+  ]
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-rules-'))
+  const file = join(folder, 'holdfast.config.yaml')
+  // YAML holds all of JSON.
+  await writeFile(file, JSON.stringify({ secrets: { allow } }))
+  await holdfast.startWorker({ HOLDFAST_CONFIG: file, HOLDFAST_SECRET_OTHER_TOKEN: 'a-token-for-elsewhere' })
 })
-afterAll(() => holdfast.stop())
+afterAll(async () => {
+  await holdfast.stop()
+  await rm(folder, { recursive: true })
+})
 
 /** Each way to fail ends as its own type, with words and a remedy, and never as a hang. */
 const FAILURES: [string, FailureType, (spec: AgentJobInput) => AgentJobInput, RegExp][] = [
@@ -16,6 +36,12 @@ const FAILURES: [string, FailureType, (spec: AgentJobInput) => AgentJobInput, Re
     'SecretMissing',
     (s) => ({ ...s, repo: { ...s.repo, auth: secret('NOBODY_HAS_IT') } }),
     /NOBODY_HAS_IT/,
+  ],
+  [
+    'a secret that is for elsewhere',
+    'SecretForbidden',
+    (s) => ({ ...s, repo: { ...s.repo, auth: secret('OTHER_TOKEN') } }),
+    /OTHER_TOKEN may not be used for/,
   ],
   [
     'a wrong token',
@@ -76,6 +102,8 @@ test.each(FAILURES)('%s ends the job as %s', async (_, type, change, message) =>
     message: expect.stringMatching(message),
     report: { remedy: expect.any(String) },
   })
+  const madeSandbox = (await allEvents(job)).some((event) => event.type === 'sandboxCreated')
+  expect(madeSandbox).toBe(!type.startsWith('Secret'))
 })
 
 test('a branch that the remote has already ends the job as BranchExists', async () => {

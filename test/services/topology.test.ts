@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type AgentJobInput, connect, type Job, type Jobs, secret } from '../../src/index.ts'
+import { filesWith } from '../support/canaries.ts'
 import { documentedCommands } from '../support/documented.ts'
 import { end, eventOf, untilPrinted } from '../support/holdfast.ts'
 import { type TestGitHost, testGitHost } from '../support/git-host.ts'
@@ -161,9 +162,13 @@ test(
   },
 )
 
-test('no program has printed a secret', async () => {
-  const log = await topology.log()
-  expect(log).toContain('the worker is ready')
-  for (const name of ['postgres_password', 'encryption_keys', 'codec_token', 'e2b_api_key', 'git_token'])
-    expect(log.includes(await topology.secret(name)), name).toBe(false)
+test('no secret is in the database, its dumps, the blobs, the disks of sandboxes, or what the programs have printed', async () => {
+  expect(await topology.log()).toContain('the worker is ready')
+  const names = ['encryption_keys', 'codec_token', 'git_token']
+  const secrets = await Promise.all(names.map((name) => topology.secret(name)))
+  expect(await filesWith(secrets, [...topology.remains, sandboxes.dataDir])).toEqual([])
+  for (const name of ['postgres_password', 'e2b_api_key'])
+    expect(await filesWith([await topology.secret(name)], topology.remains), name).toEqual([])
+  // What is there is found: branches are columns of the list.
+  expect((await filesWith(['holdfast/work'], topology.remains)).join()).toContain(topology.remains[0])
 })

@@ -7,6 +7,8 @@ import { steadyPort } from './steady-port.ts'
 
 export interface Postgresql {
   port: number
+  /** Folder of the databases. */
+  data: string
   /** Runs it in the foreground, with the data of earlier runs. */
   command: string[]
   untilReady(): Promise<unknown>
@@ -38,6 +40,7 @@ export async function preparePostgresql(path: string, passwordFile: string): Pro
   const listen = ['-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1']
   return {
     port,
+    data,
     command: [...as, 'postgres', '-D', data, ...listen],
     untilReady: () =>
       vi.waitUntil(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kill } from 'node:process'
 import { execa } from 'execa'
+import { filesWith } from './canaries.ts'
 import { steadyPort } from './steady-port.ts'
 import { endProcess } from '../../src/runtime/temporal/process-identity.ts'
 import { readRecord } from '../../src/runtime/temporal/server-record.ts'
@@ -26,7 +27,7 @@ export interface TestStack {
   up(env?: NodeJS.ProcessEnv): Promise<Up>
   /** Pid of the folder's Temporal server, dead or alive; undefined where there never was one. */
   temporalPid(): number | undefined
-  /** Ends all that was started on the folder, and removes it. */
+  /** Ends all that was started on the folder, and removes it. @throws Error where a secret is found in what is left: Temporal's database, logs, blobs, disks */
   cleanUp(): Promise<void>
 }
 
@@ -34,6 +35,9 @@ export async function testStack(options: { args: string[]; env: NodeJS.ProcessEn
   const state = await mkdtemp(join(tmpdir(), 'holdfast-up-'))
   const ports = ['--port', String(await steadyPort()), '--ui-port', String(await steadyPort())]
   const programs: Program[] = []
+  const secrets = Object.entries(options.env).flatMap(([name, value]) =>
+    name.startsWith('HOLDFAST_SECRET_') && value ? [value] : [],
+  )
   const record = () => readRecord(join(state, 'temporal.json'))
   const start = (env: NodeJS.ProcessEnv = {}): Program => {
     const args = ['up', '--json', '--state', state, ...ports, ...options.args]
@@ -58,9 +62,11 @@ export async function testStack(options: { args: string[]; env: NodeJS.ProcessEn
       const server = record()?.server
       if (server) await endProcess(server, 10_000)
       const sandboxes = sandboxFolder(state)
+      const leaked = await filesWith(secrets, [state, sandboxes])
       await killSandboxes(sandboxes)
       await rm(sandboxes, { recursive: true, force: true })
       await rm(state, { recursive: true, force: true })
+      if (leaked.length > 0) throw new Error(`a secret is in ${leaked.join(', ')}`)
     },
   }
 }

@@ -35,6 +35,8 @@ export interface Topology {
   startWorker(env: Record<string, string>): Promise<ChildProcess>
   /** What all programs have printed. */
   log(): Promise<string>
+  /** Files and folders with all that is left of jobs: the databases and their dumps, blobs, what was printed. */
+  remains: string[]
 }
 
 /**
@@ -159,6 +161,12 @@ export async function startTopology(
       return worker
     },
     log: () => readFile(logFile, 'utf8'),
+    remains: [
+      postgresql.data,
+      volume,
+      logFile,
+      ...['temporal', 'temporal_visibility'].map((name) => join(folder, `${name}.dump`)),
+    ],
   }
 }
 
