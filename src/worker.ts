@@ -55,11 +55,11 @@ export async function runWorker(
   onReady: (ready: WorkerReady) => void = () => undefined,
   config: WorkerConfig = loadWorkerConfig(),
 ): Promise<void> {
-  const secrets = openSecrets(config)
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
+  const secrets = openSecrets(config, connectionOptions.apiKey)
   const log = createLogger(config.logLevel, (line) => secrets.redact(line))
   const metricsUrl = await serveMetrics(config, log)
   const tracing = await traceWorker((text) => secrets.redact(text))
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig()
   const connection = await NativeConnection.connect(connectionOptions)
   let health: Server | undefined
   try {
@@ -102,9 +102,17 @@ export async function runWorker(
   log.info('the worker has stopped')
 }
 
-function openSecrets({ e2b, secrets: { folder, allow }, owner, taskQueue }: WorkerConfig): SecretStore {
+function openSecrets(
+  { e2b, secrets: { folder, allow }, owner, taskQueue }: WorkerConfig,
+  temporalKey: unknown,
+): SecretStore {
   try {
-    const known = [e2b.apiKey, ...environmentSecrets(), ...(folder ? folderSecrets(folder) : [])]
+    const known = [
+      e2b.apiKey,
+      ...(typeof temporalKey === 'string' ? [temporalKey] : []),
+      ...environmentSecrets(),
+      ...(folder ? folderSecrets(folder) : []),
+    ]
     const providers = [environmentSecret(), ...(folder ? [folderSecret(folder)] : [])]
     return createSecretStore(providers, { known, rules: allow && rulesOf(allow, { owner, taskQueue }) })
   } catch (error) {

@@ -42,6 +42,8 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   const turns = new Turns(journal, workspace, ledger)
   let diff: DiffSummary | null = null
   let breaches: Breach[] = []
+  /** Steps that were done before there was a sandbox. */
+  let ahead = 0
   const trailer = `${id}/1`
   let spec = input
   /** Known once the spec is admitted: until then it may be anything. */
@@ -58,7 +60,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   }
 
   async function achieve(): Promise<Outcome> {
-    await waits.runAhead(spec.steps)
+    ahead = await waits.runAhead(spec.steps)
     await workspace.create(spec)
     await clone()
     let checks = await edit()
@@ -102,7 +104,7 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
     journal.enter('steps')
     const feedback = changes && { round: ++journal.round, text: changes.feedback, changes: diff }
-    const steps = changes?.steps ?? (changes ? stepsAgain(spec.steps) : spec.steps)
+    const steps = changes?.steps ?? (changes ? stepsAgain(spec.steps) : spec.steps.slice(ahead))
     await runSteps({ journal, workspace, waits, turns, spec }, steps, feedback)
     const checks = await passChecks(journal, workspace, spec.checks, fixer(steps))
     diff = await readDiff()

@@ -1,5 +1,7 @@
 import { Connection } from '@temporalio/client'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { connect } from '../../src/index.ts'
+import { startCloudFront } from '../support/cloud-front.ts'
 import { steadyPort } from '../support/steady-port.ts'
 import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
@@ -53,4 +55,19 @@ test('a job goes on with the version that is made current while it waits, and ke
   // Only the resource-based tuner tells these.
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
   expect(metrics).toMatch(/^temporal_resource_slots_mem_usage/m)
+})
+
+test('worker and client reach Temporal by TLS and an API key, as Temporal Cloud wants them, and without the key they do not', async () => {
+  const front = await startCloudFront(inject('temporalAddress'))
+  onTestFinished(() => front.stop())
+  const taskQueue = `cloud-${holdfast.taskQueue}`
+  await holdfast.startWorker({ ...front.env, HOLDFAST_TASK_QUEUE: taskQueue })
+  onTestFinished(() => void vi.unstubAllEnvs())
+  for (const [name, value] of Object.entries(front.env)) vi.stubEnv(name, value)
+  const jobs = await connect({ taskQueue })
+  onTestFinished(() => jobs.close())
+  const job = await jobs.submit(await holdfast.spec())
+  expect((await job.result()).commit).toMatch(/^[0-9a-f]{40}$/)
+  vi.stubEnv('TEMPORAL_API_KEY', 'another')
+  await expect(connect({ taskQueue })).rejects.toMatchObject({ type: 'ServerUnreachable' })
 })

@@ -14,28 +14,27 @@ export class Waits {
   readonly #journal: Journal
   readonly #workspace: Workspace
   readonly #notifications = new Notifications()
-  /** Steps that are done before their turn; in a later round they wait again. */
-  readonly #ahead = new Set<Step>()
 
   constructor(journal: Journal, workspace: Workspace) {
     this.#journal = journal
     this.#workspace = workspace
   }
 
-  /** Waits that a job begins with, before it has a sandbox: there is nothing to pause, and nothing is out of date afterwards. */
-  async runAhead(steps: Step[]): Promise<void> {
+  /**
+   * Waits that a job begins with, before it has a sandbox: there is nothing to pause, and nothing is out of date afterwards.
+   *
+   * @returns how many steps these were
+   */
+  async runAhead(steps: Step[]): Promise<number> {
     const first = steps.findIndex((step) => !isWait(step))
     const ahead = steps.slice(0, first < 0 ? steps.length : first).filter(isWait)
-    if (ahead.length === 0 || !patched('what a job begins with by waiting needs no sandbox')) return
-    for (const step of ahead) {
-      await this.run(step)
-      this.#ahead.add(step)
-    }
+    if (ahead.length === 0 || !patched('what a job begins with by waiting needs no sandbox')) return 0
+    for (const step of ahead) await this.run(step)
+    return ahead.length
   }
 
   /** @throws `StepFailed` where nobody notified the job in time and the step says that this fails it */
   async run(step: SleepStep | WaitStep): Promise<void> {
-    if (this.#ahead.delete(step)) return
     const name = stepName(step)
     const since = Date.now()
     const until = since + ('sleep' in step ? step.sleep : step.timeout)
