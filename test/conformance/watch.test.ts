@@ -55,6 +55,20 @@ describe('one directory', () => {
     expect(told(await watched('mv a b', { before: 'echo text > a' }))).toEqual([`${RENAME} a`, `${CREATE} b`])
   })
 
+  test.each([
+    ['file', 'echo text > a'],
+    ['folder', 'mkdir -p a/b'],
+    ['link', 'ln -s nowhere a'],
+  ])('a %s that is moved out of the folder is told as renamed', async (_what, before) => {
+    const move = 'rm -rf ../outside; mv a ../outside'
+    expect(told(await watched(move, { before }))).toEqual([`${RENAME} a`])
+  })
+
+  test('a removed file that has another name elsewhere is told as removed', async () => {
+    const before = 'echo text > a; ln a ../another'
+    expect(told(await watched('rm a', { before }))).toEqual([`${REMOVE} a`])
+  })
+
   test('what happens in a subfolder is not told', async () => {
     expect(told(await watched('echo text > sub/a', { before: 'mkdir sub' }))).toEqual([])
   })

@@ -4,6 +4,8 @@ import { EventType } from '../../gen/filesystem_pb.js'
 export interface Seen {
   identity: string
   directory: boolean
+  /** Names that lead to it. */
+  links: bigint
   size: bigint
   mtimeNs: bigint
   ctimeNs: bigint
@@ -31,4 +33,14 @@ export function classifyChange(
   const written = before.size !== now.size || before.mtimeNs !== now.mtimeNs
   const touched = before.ctimeNs !== now.ctimeNs
   return !written && touched ? EventType.CHMOD : EventType.WRITE
+}
+
+/**
+ * What became of an entry that isn't where it was, by the links to it that there are now. A file that was linked elsewhere
+ * since it was seen, which no watch is told, counts as moved when it is removed.
+ */
+export function classifyVanished(before: Seen, linksNow: bigint): EventType {
+  // Those to a folder change with what is in it.
+  const moved = before.directory ? linksNow > 0n : linksNow >= before.links && linksNow > 0n
+  return moved ? EventType.RENAME : EventType.REMOVE
 }
