@@ -24,7 +24,7 @@ FROM holdfast AS sandboxes
 USER 0:0
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends bubblewrap ca-certificates curl git iproute2 python3 util-linux \
+  && apt-get install -y --no-install-recommends bubblewrap ca-certificates curl git iproute2 python3 util-linux xfsprogs \
   && rm -rf /var/lib/apt/lists/*
 ENTRYPOINT ["/holdfast/deploy/entrypoint.sh", "node", "/holdfast/bin/run.mjs", "src/local-sandbox/main.ts"]
 CMD ["--host", "0.0.0.0", "--port", "3000"]

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Sandbox } from 'e2b'
@@ -108,6 +109,29 @@ async function downloads(sandbox: Sandbox) {
   }
 }
 
+const fillings = {
+  '1GB': 'head -c 1G /dev/urandom > large',
+  '20000Files': 'for d in $(seq 200); do mkdir $d; for f in $(seq 100); do echo $f > $d/$f; done; done',
+}
+
+/** Snapshot and fork of a sandbox that holds much, beside a plain copy of its home on the host. */
+async function copies(): Promise<Record<string, number>> {
+  const found: Record<string, number> = {}
+  for (const [name, fill] of Object.entries(fillings)) {
+    const sandbox = await create()
+    await sandbox.commands.run(`${fill}; sync`, { timeoutMs: 300_000 })
+    const home = join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'disk/home')
+    const copy = join(server.dataDir, 'copy')
+    found[`plainCopyOf${name}`] = await bare(['cp', '-a', home, copy])
+    await rm(copy, { recursive: true })
+    found[`snapshotOf${name}`] = await milliseconds(() => sandbox.createSnapshot())
+    let forks: Awaited<ReturnType<Sandbox['fork']>> = []
+    found[`forkOf${name}`] = await milliseconds(async () => void (forks = await sandbox.fork()))
+    await Promise.all([sandbox, ...(forks as Sandbox[])].map((one) => one.kill()))
+  }
+  return found
+}
+
 async function measure() {
   const sandbox = await create()
   const bareTool = inIsolation(sandbox, ['true'])
@@ -134,6 +158,7 @@ async function measure() {
     [`create${atOnce}AtOnce`]: many.started,
     [`command${atOnce}AtOnce`]: many.ran,
     memoryPerSandboxMB: many.each,
+    ...(await copies()),
   }
 }
 

@@ -1,5 +1,6 @@
-// Makes a fresh clone ready: Node and git are checked, the locked dependencies and, on Linux, bubblewrap are installed
-// where they are missing. Plain Node without dependencies, since it runs before they are there. Prints to stderr only.
+// Makes a fresh clone ready: Node and git are checked, the locked dependencies and, on Linux, bubblewrap (for root also
+// xfsprogs) are installed where they are missing. Plain Node without dependencies, since it runs before they are there.
+// Prints to stderr only.
 import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'

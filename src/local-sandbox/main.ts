@@ -13,7 +13,7 @@ import { namespaces } from './isolation/namespaces.ts'
 import { noIsolation } from './isolation/none.ts'
 import { makeEtc, provideNode } from './isolation/rootfs.ts'
 import { bundleEnvd } from './program.ts'
-import { DiskImages } from './sandboxes/disk-images.ts'
+import { closeDisks, provideDisks, type Copies } from './sandboxes/provide-disks.ts'
 import { Layout } from './sandboxes/layout.ts'
 import { Registry } from './sandboxes/registry.ts'
 import { Templates } from './templates/templates.ts'
@@ -29,7 +29,16 @@ async function main(): Promise<void> {
   const layout = new Layout(resolve(config.dataDir), config)
   await layout.prepare()
   await lockDataDir(layout.dir)
-  layout.images = await diskImages(config, layout, log)
+  const copies = await provideDisks(config, layout, log)
+  try {
+    await serve(config, layout, copies, log)
+  } catch (error) {
+    await closeDisks(layout)
+    throw error
+  }
+}
+
+async function serve(config: ServerConfig, layout: Layout, copies: Copies, log: Logger): Promise<void> {
   const [driver, envdScript, authority] = await Promise.all([
     isolation(config, layout, log),
     bundleEnvd(layout.program),
@@ -57,6 +66,7 @@ async function main(): Promise<void> {
     apiKey: key,
     isolation: driver.kind,
     limits: driver.limits,
+    copies,
     host: config.host,
     port: config.port,
     faults,
@@ -78,6 +88,7 @@ async function main(): Promise<void> {
     server.close()
     server.closeAllConnections()
     await registry.close()
+    await closeDisks(layout)
     process.exit(0)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
@@ -88,21 +99,6 @@ async function main(): Promise<void> {
   process.once('disconnect', () => {
     ending ??= end()
   })
-}
-
-/** What disks of sandboxes are made of, where they have a size: it takes root to mount them. */
-async function diskImages(
-  { isolation, limits }: ServerConfig,
-  layout: Layout,
-  log: Logger,
-): Promise<DiskImages | undefined> {
-  if (process.getuid?.() !== 0 || isolation === 'none') return undefined
-  try {
-    return await DiskImages.open(layout.disks, limits.diskMB)
-  } catch (error) {
-    log.warn({ reason: (error as Error).message }, 'disks of sandboxes have no limit: none can be mounted')
-    return undefined
-  }
 }
 
 async function isolation(config: ServerConfig, layout: Layout, log: Logger): Promise<IsolationDriver> {

@@ -14,6 +14,7 @@ import { observationRoutes } from './rest/observation-routes.ts'
 import { controlRoutes } from './rest/routes.ts'
 import { snapshotRoutes } from './rest/snapshot-routes.ts'
 import { templateRoutes } from './rest/template-routes.ts'
+import type { Copies } from './sandboxes/provide-disks.ts'
 import type { Registry } from './sandboxes/registry.ts'
 import { Builder } from './templates/builder.ts'
 import type { Templates } from './templates/templates.ts'
@@ -24,6 +25,7 @@ export interface ServerOptions {
   apiKey: string
   isolation: string
   limits: string
+  copies: Copies
   /** Address to listen at. */
   host: string
   port: number
@@ -37,7 +39,7 @@ const keepAliveMs = 640_000
 
 /** The one HTTP port: control API, envd and user ports. Throws with the remedy where it can't listen there. */
 export async function startServer(options: ServerOptions): Promise<{ server: Server; url: string }> {
-  const { registry, log, apiKey, isolation, limits, faults } = options
+  const { registry, log, apiKey, isolation, limits, copies, faults } = options
   const proxy = new SandboxProxy(registry)
   const { templates } = options
   const routes = {
@@ -54,6 +56,7 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     root: registry.root,
     diskMB: registry.limits.diskMB,
     snapshots: 'disk',
+    copies,
     faults: faults && 'on',
     startedAhead: registry.startedAhead,
   })

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -66,14 +66,16 @@ test('a sandbox whose processes went while no server ran is reported gone', asyn
   expect(readdirSync(join(server.dataDir, 'sandboxes'))).toEqual([])
 })
 
-test('a paused sandbox whose processes went comes back from its disk', async () => {
+test('after a restart of the host a paused sandbox comes back from its disk, and snapshots are there', async () => {
   const server = await start()
   const sandbox = await create(server)
   await sandbox.files.write('kept', 'disk')
+  const { snapshotId } = await sandbox.createSnapshot()
   await sandbox.pause()
   await server.kill()
-  process.kill(hostPid(server, sandbox.sandboxId), 'SIGKILL')
+  await endOfHost(server)
   await server.restart()
+  expect(await (await Sandbox.create(snapshotId, server.connection)).files.read('kept')).toBe('disk')
   expect((await sandbox.getInfo()).state).toBe('paused')
   await sandbox.connect()
   expect(await sandbox.files.read('kept')).toBe('disk')
@@ -139,6 +141,26 @@ test('a taken port is refused with what to do', async () => {
     stderr: expect.stringMatching(/--port: \d+ is taken.*another one/) as string,
   })
 })
+
+/** Ends what else than files a server has left: processes and mounts. */
+async function endOfHost({ dataDir }: SandboxServer): Promise<void> {
+  for (const name of readdirSync(join(dataDir, 'records'))) {
+    const record = readFileSync(join(dataDir, 'records', name), 'utf8')
+    process.kill((JSON.parse(record) as { process: { pid: number } }).process.pid, 'SIGKILL')
+  }
+  const mounts = () =>
+    readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '')
+      .filter((path) => path.startsWith(`${dataDir}/`))
+  // The last one first; a disk is free once its processes have gone.
+  await expect
+    .poll(() => {
+      for (const path of mounts().reverse()) spawnSync('umount', [path])
+      return mounts()
+    })
+    .toEqual([])
+}
 
 async function run(args: string[]): Promise<{ code: number; stderr: string }> {
   const cwd = fileURLToPath(new URL('../..', import.meta.url))

@@ -58,7 +58,8 @@ function holds(contents: Iterable<Buffer>, forms: string[]): boolean {
 
 /** Files that hold something. Of images of disks only what is mounted is looked at: they are mostly holes. */
 async function filesIn(folder: string): Promise<string[]> {
-  const { stdout } = await execa('find', [folder, '-type', 'f', '-size', '+0', '!', '-name', '*.ext4'], {
+  const images = ['*.ext4', '*.xfs'].flatMap((name) => ['!', '-name', name])
+  const { stdout } = await execa('find', [folder, '-type', 'f', '-size', '+0', ...images], {
     reject: false,
     maxBuffer: 100_000_000,
   })
@@ -78,6 +79,7 @@ async function plainIn(secrets: string[], folders: string[]): Promise<string[]> 
       '--devices=skip',
       // Sandboxes' disks are mounted beside these.
       '--exclude=*.ext4',
+      '--exclude=*.xfs',
       ...patterns,
       ...folders,
     ],

@@ -166,10 +166,10 @@ describe.runIf(process.platform === 'linux')('the programs of the local sandbox'
     return folder
   }
 
-  /** An apt-get that notes its arguments and "installs" bwrap into its own folder. */
-  function withAptGet(folder: string): void {
+  /** An apt-get that notes its arguments and "installs" a program into its own folder. */
+  function withAptGet(folder: string, installed = 'bwrap'): void {
     const calls = join(project, 'apt-calls.txt')
-    const install = `: > ${folder}/bwrap && /bin/chmod +x ${folder}/bwrap`
+    const install = `: > ${folder}/${installed} && /bin/chmod +x ${folder}/${installed}`
     program(folder, 'apt-get', `echo "$@" >> ${calls}\ncase "$*" in *install*) ${install};; esac`)
   }
 
@@ -200,7 +200,7 @@ describe.runIf(process.platform === 'linux')('the programs of the local sandbox'
   test.runIf(process.getuid?.() === 0)(
     'root on Debian: apt-get updates, then installs what is missing',
     async () => {
-      const PATH = only('setpriv')
+      const PATH = only('setpriv', 'mkfs.xfs')
       withAptGet(PATH)
       const { exitCode, stderr } = await setUp({ PATH })
       expect(exitCode).toBe(0)
@@ -215,7 +215,7 @@ describe.runIf(process.platform === 'linux')('the programs of the local sandbox'
   test.runIf(process.getuid?.() === 0)(
     'two at once: one installs, the other waits and finds it done',
     async () => {
-      const PATH = only('setpriv')
+      const PATH = only('setpriv', 'mkfs.xfs')
       withAptGet(PATH)
       const both = await Promise.all([setUp({ PATH }), setUp({ PATH })])
       expect(both.map(({ exitCode }) => exitCode)).toEqual([0, 0])
@@ -224,12 +224,29 @@ describe.runIf(process.platform === 'linux')('the programs of the local sandbox'
   )
 
   test.runIf(process.getuid?.() === 0)('an apt-get that fails: its message and the line to run', async () => {
-    const PATH = only('setpriv')
+    const PATH = only('setpriv', 'mkfs.xfs')
     program(PATH, 'apt-get', 'echo "E: Could not resolve the mirror" >&2; exit 100')
     const { exitCode, stderr } = await setUp({ PATH })
     expect(exitCode).toBe(1)
     expect(stderr).toContain('apt-get update failed:\nE: Could not resolve the mirror')
     expect(stderr).toContain('sudo apt-get install -y bubblewrap')
+  })
+
+  test.runIf(process.getuid?.() === 0)('what makes copies of disks faster is installed too', async () => {
+    const PATH = only('bwrap', 'setpriv')
+    withAptGet(PATH, 'mkfs.xfs')
+    const { exitCode, stderr } = await setUp({ PATH })
+    expect(exitCode).toBe(0)
+    expect(stderr).toContain('installed xfsprogs')
+    expect(aptCalls()).toEqual([expect.stringMatching(/ install -y --no-install-recommends xfsprogs$/)])
+  })
+
+  test.runIf(process.getuid?.() === 0)('where that can’t be installed, it goes on without', async () => {
+    const PATH = only('bwrap', 'setpriv')
+    program(PATH, 'apt-get', 'exit 100')
+    const { exitCode, stderr } = await setUp({ PATH })
+    expect(exitCode).toBe(0)
+    expect(stderr).toContain("xfsprogs can't be installed")
   })
 })
 

@@ -3,18 +3,35 @@ import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Owners, SandboxFolders } from '../isolation/driver.ts'
+import type { Layout } from './layout.ts'
 
 // What of a sandbox is its disk; the rest of its folders is the server's.
 const parts = ['home', 'tmp', 'varTmp', 'system'] as const
 
+// A saved disk is a folder: of this image, or of the parts.
+const imageIn = (folder: string): string => join(folder, 'disk.ext4')
+
 /** Copies the disk of a sandbox, whose processes stand still, to a new folder. */
-export async function saveDisk(folders: SandboxFolders, to: string): Promise<void> {
+export async function saveDisk(layout: Layout, sandboxId: string, to: string): Promise<void> {
+  const folders = layout.folders(sandboxId)
   await mkdir(to, { recursive: true, mode: 0o700 })
+  if (await layout.images?.keep(sandboxId, folders.disk, imageIn(to))) return
   await Promise.all(parts.map((part) => copyFolder(folders[part], join(to, part))))
 }
 
 /** Gives a sandbox that hasn't started yet a copy of a saved disk; see `giveDisk`. */
-export async function loadDisk(from: string, folders: SandboxFolders, owners: Owners): Promise<void> {
+export async function loadDisk(
+  layout: Layout,
+  from: string,
+  sandboxId: string,
+  owners: Owners,
+): Promise<void> {
+  const folders = layout.folders(sandboxId)
+  if (existsSync(imageIn(from))) {
+    if (!layout.images) throw new Error('this disk was saved as a file system, and none can be mounted here')
+    await layout.images.use(sandboxId, imageIn(from))
+  }
+  await layout.provideDisk(sandboxId)
   // Disks of earlier versions have no system part.
   const there = parts.filter((part) => existsSync(join(from, part)))
   await Promise.all(there.map((part) => copyFolder(join(from, part), folders[part])))

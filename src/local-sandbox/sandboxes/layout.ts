@@ -25,6 +25,7 @@ export class Layout {
   readonly trust: string
   /** Closed to all but root: the lowest layers of sandboxes' file systems. */
   readonly system: string
+  /** Disks and what is saved of them, so that both can be on a file system of their own. */
   readonly disks: string
   /** Always empty: a place to mount on. */
   readonly staging: string
@@ -41,12 +42,12 @@ export class Layout {
     this.sockets = join(dir, 'sockets')
     this.program = join(dir, 'program')
     this.etc = join(dir, 'program/etc')
-    this.templates = join(dir, 'templates')
     this.authority = join(dir, 'authority')
     this.trust = join(dir, 'program/trust')
     this.system = join(dir, 'system')
     this.staging = join(dir, 'staging')
     this.disks = join(dir, 'disks')
+    this.templates = join(this.disks, 'templates')
     this.#sandboxes = join(dir, 'sandboxes')
     this.#trash = join(dir, 'trash')
   }
@@ -65,6 +66,7 @@ export class Layout {
       await mkdir(folder, { recursive: true, mode: 0o700 })
     for (const folder of [this.#sandboxes, this.program])
       await mkdir(folder, { recursive: true, mode: 0o711 })
+    await this.#moveTemplates()
     for (const name of await readdir(this.#trash))
       void rm(join(this.#trash, name), { recursive: true, force: true }).catch(() => undefined)
   }
@@ -74,9 +76,16 @@ export class Layout {
     return readdir(this.#sandboxes)
   }
 
-  /** A folder for a while; what a server that died leaves of it goes at the next start. */
-  scratch(): Promise<string> {
-    return mkdtemp(join(this.#trash, 'scratch-'))
+  /** Whether no disk has been made or saved here that is still there. */
+  async isUnused(): Promise<boolean> {
+    const saved = await readdir(this.templates).catch(() => [])
+    return saved.length === 0 && (await this.sandboxIds()).length === 0
+  }
+
+  /** A folder for a disk that is saved for a while; as no template's, it goes at the next start at the latest. */
+  async scratch(): Promise<string> {
+    await mkdir(this.templates, { recursive: true, mode: 0o700 })
+    return mkdtemp(join(this.templates, 'scratch-'))
   }
 
   folders(sandboxId: string): SandboxFolders {
@@ -167,6 +176,14 @@ export class Layout {
     const grave = await mkdtemp(join(this.#trash, `${sandboxId}-`))
     await rename(root, join(grave, 'root')).catch(() => undefined)
     void rm(grave, { recursive: true, force: true }).catch(() => undefined)
+  }
+
+  // Earlier versions had them elsewhere.
+  async #moveTemplates(): Promise<void> {
+    const before = join(this.dir, 'templates')
+    if (!existsSync(before)) return
+    await mkdir(this.disks, { recursive: true, mode: 0o700 })
+    await rename(before, this.templates)
   }
 
   async #checkReachable(): Promise<void> {

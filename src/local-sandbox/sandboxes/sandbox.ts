@@ -58,10 +58,7 @@ export class Sandbox {
   start({ disk, warm }: { disk?: string | undefined; warm?: Started | undefined }): Promise<void> {
     return this.#change(async () => {
       const { layout, driver } = this.#host
-      if (disk !== undefined) {
-        await layout.provideDisk(this.id)
-        await loadDisk(disk, layout.folders(this.id), driver.owners(this.record.uid))
-      }
+      if (disk !== undefined) await loadDisk(layout, disk, this.id, driver.owners(this.record.uid))
       await this.#boot(warm)
       const { start } = this.record
       if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start)
@@ -135,11 +132,13 @@ export class Sandbox {
       if (this.record.state !== 'running')
         throw conflict(`sandbox ${this.id} can't be copied while it is paused; resume it first`)
       const process = this.record.process!
+      const { layout } = this.#host
+      // The less is left to write, the shorter is the standstill.
+      await layout.images?.settle(this.id, layout.folders(this.id).disk)
       const stoppedBefore = this.machine.stopped(process)
       await this.#save({ copying: true, stoppedBefore })
-      const folders = this.#host.layout.folders(this.id)
       try {
-        await this.machine.whileStill(process, stoppedBefore, () => saveDisk(folders, to))
+        await this.machine.whileStill(process, stoppedBefore, () => saveDisk(layout, this.id, to))
       } finally {
         await this.#save({ copying: false, stoppedBefore: [] })
       }
