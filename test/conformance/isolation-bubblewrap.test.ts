@@ -1,5 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Sandbox } from 'e2b'
+import { execa } from 'execa'
 import { expect, onTestFinished, test } from 'vitest'
 import { startSandboxServer } from '../support/sandbox-server.ts'
 
@@ -49,4 +54,27 @@ test('a server of an ordinary user isolates as well, with what that user may hav
   } finally {
     await ordinary.stop()
   }
+})
+
+test('where nothing can isolate the server refuses to start, and says what to install', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'it takes root to hide a program')
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-refused-'))
+  onTestFinished(() => rm(dataDir, { recursive: true }))
+  await chmod(dataDir, 0o711)
+  const hidden = 'mount --bind /dev/null "$(command -v bwrap)" && exec "$0" "$@"'
+  const server = [
+    'bin/run.mjs',
+    'src/local-sandbox/main.ts',
+    '--isolation',
+    'bubblewrap',
+    '--data-dir',
+    dataDir,
+  ]
+  const { exitCode, stderr } = await execa(
+    'unshare',
+    ['--mount', 'sh', '-c', hidden, process.execPath, ...server],
+    { reject: false, cwd: fileURLToPath(new URL('../..', import.meta.url)) },
+  )
+  expect(exitCode).toBe(1)
+  expect(stderr).toMatch(/bwrap can't be run.*apt-get install bubblewrap.*--isolation=none/)
 })

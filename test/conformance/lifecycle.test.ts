@@ -16,12 +16,20 @@ const control = (method: string, path: string, body?: unknown, key = server.apiK
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
 
+/** As clients send it: each part encoded on its own first. */
+const form = (metadata: Record<string, string>) =>
+  new URLSearchParams(
+    Object.entries(metadata).map((pair) => pair.map(encodeURIComponent) as [string, string]),
+  ).toString()
+
 async function listAll(options: SandboxListOpts): Promise<SandboxInfo[]> {
   const pages = Sandbox.list({ ...server.connection, ...options })
   const found: SandboxInfo[] = []
   while (pages.hasNext) found.push(...(await pages.nextItems()))
   return found
 }
+
+const diskOnly = { templateID: 'base', autoPause: true, autoPauseMemory: false }
 
 describe('create', () => {
   test('a new sandbox is running, with the metadata, end and lifecycle asked for', async () => {
@@ -57,7 +65,10 @@ describe('create', () => {
     ['autoPauseMemory false without autoPause', { templateID: 'base', autoPauseMemory: false }],
     ['an allowed domain while all is open', { templateID: 'base', network: { allowOut: ['example.com'] } }],
     ['a denied domain', { templateID: 'base', network: { denyOut: ['example.com'] } }],
+    ['a timeout of more than a day', { templateID: 'base', timeout: 86_401 }],
+    ['autoPauseMemory false with autoResume', { ...diskOnly, autoResume: { enabled: true } }],
     ['an option that is not offered', { templateID: 'base', iam: {} }],
+    ['a volume', { templateID: 'base', volumeMounts: [{ name: 'data', path: '/data' }] }],
   ])('%s is refused with 400', async (_name, body) => {
     expect((await control('POST', '/v2/sandboxes', body)).status).toBe(400)
   })
@@ -66,6 +77,42 @@ describe('create', () => {
     const headers = { 'x-api-key': server.apiKey }
     const answer = await fetch(`${server.apiUrl}/v2/sandboxes`, { method: 'POST', headers, body: '{"templ' })
     expect(answer.status).toBe(400)
+  })
+})
+
+describe('the paths of older clients', () => {
+  test('create has 15 s, connect extends, a refresh only ever extends, and the list has the running ones', async () => {
+    const made = await control('POST', '/sandboxes', { templateID: 'base', metadata: { old: 'yes' } })
+    expect(made.status).toBe(201)
+    const answer = (await made.json()) as { sandboxID: string }
+    expect(answer).toEqual({
+      sandboxID: expect.stringMatching(/^i[a-z0-9]{19}$/) as string,
+      templateID: 'base',
+      alias: 'base',
+      clientID: 'local',
+      envdVersion: '0.6.4',
+      envdAccessToken: expect.stringMatching(/^\S{20,}$/) as string,
+      trafficAccessToken: null,
+      domain: null,
+    })
+    const path = `/sandboxes/${answer.sandboxID}`
+    const secondsLeft = async () => {
+      const { endAt } = (await (await control('GET', path)).json()) as { endAt: string }
+      return (Date.parse(endAt) - Date.now()) / 1000
+    }
+    expect(await secondsLeft()).toBeLessThanOrEqual(15)
+    expect((await control('POST', `${path}/connect`, { timeout: 60 })).status).toBe(200)
+    expect((await control('POST', `${path}/refreshes`, {})).status).toBe(204)
+    expect(await secondsLeft()).toBeGreaterThan(40)
+    expect((await control('POST', `${path}/refreshes`, { duration: 300 })).status).toBe(204)
+    expect(await secondsLeft()).toBeGreaterThan(200)
+
+    const list = async () =>
+      (await (await control('GET', '/sandboxes?metadata=old%3Dyes')).json()) as { sandboxID: string }[]
+    expect((await list()).map(({ sandboxID }) => sandboxID)).toEqual([answer.sandboxID])
+    await control('POST', `${path}/pause`)
+    expect(await list()).toEqual([])
+    expect((await control('POST', `${path}/timeout`, { timeout: 60 })).status).toBe(404)
   })
 })
 
@@ -202,6 +249,21 @@ describe('list', () => {
     const running = await listAll({ query: { metadata, state: ['running'] } })
     expect(running.map(({ sandboxId }) => sandboxId)).toEqual([ids[2], ids[0]])
     expect(await listAll({ query: { metadata: { group: 'another' } } })).toEqual([])
+  })
+
+  test('filters by template and start, and counts what is running before it cuts the page', async () => {
+    const metadata = { group: `start ${Math.random()}` }
+    const first = await create({ metadata })
+    const { startedAt } = await (await create({ metadata })).getInfo()
+    const query = (more: Record<string, string>) =>
+      control('GET', `/v2/sandboxes?${new URLSearchParams({ metadata: form(metadata), ...more }).toString()}`)
+    const since = await query({ startedAfter: startedAt.toISOString() })
+    expect(await since.json()).toHaveLength(1)
+    const page = await query({ template: 'base', limit: '1', order: 'asc' })
+    expect(page.headers.get('x-total-running')).toBe('2')
+    expect(await page.json()).toMatchObject([{ sandboxID: first.sandboxId, state: 'running' }])
+    expect(await (await query({ template: 'other' })).json()).toEqual([])
+    expect((await query({ startedAfter: 'yesterday' })).status).toBe(400)
   })
 
   test('a page token is refused with 400 under another order', async () => {

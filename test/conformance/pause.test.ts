@@ -1,8 +1,9 @@
 import { Sandbox } from 'e2b'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { descendants } from '../../src/local-sandbox/isolation/processes.ts'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
 let server: SandboxServer
@@ -13,25 +14,57 @@ afterAll(() => server.stop())
 
 const create = (options = {}) => Sandbox.create({ ...server.connection, timeoutMs: 120_000, ...options })
 // Read on the host, since a paused sandbox answers nothing.
-const onDisk = (sandbox: Sandbox, name: string) =>
-  readFileSync(join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'disk/home', name), 'utf8')
+const onDisk = (sandbox: Sandbox, name: string) => {
+  const path = join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'disk/home', name)
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
 const counting = 'i=0; while true; do i=$((i+1)); echo $i > counter; sleep 0.01; done'
 
-test('a paused sandbox does nothing, and goes on with the same pids after', async () => {
+/** Two processes that talk over a connection, one that counts what it was answered, and one that never rests. */
+const TALKING = `import os, socket, time
+s = socket.create_server(('127.0.0.1', 0))
+if os.fork() == 0:
+    c = socket.create_connection(s.getsockname())
+    while True: c.sendall(c.recv(1))
+if os.fork() == 0:
+    while True: pass
+c, _ = s.accept()
+answers = 0
+while True:
+    c.sendall(b'.')
+    answers += len(c.recv(1))
+    with open('counter', 'w') as file: file.write(str(answers))
+    time.sleep(0.01)`
+
+/** What all processes of a sandbox have had of the processors, in clock ticks, as the host counts it. */
+function processorTime(sandbox: Sandbox): number {
+  const record = readFileSync(join(server.dataDir, 'records', `${sandbox.sandboxId}.json`), 'utf8')
+  const { pid } = (JSON.parse(record) as { process: { pid: number } }).process
+  return descendants(pid)
+    .map(({ pid }) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' '))
+    .reduce((sum, fields) => sum + Number(fields[11]) + Number(fields[12]), 0)
+}
+
+test('a paused sandbox uses no processor time, and goes on with the same pids and connections after', async () => {
   const sandbox = await create()
-  const counter = await sandbox.commands.run(counting, { background: true, timeoutMs: 0 })
+  await sandbox.files.write('talking.py', TALKING)
+  const talking = await sandbox.commands.run('exec python3 talking.py', { background: true, timeoutMs: 0 })
+  const start = processorTime(sandbox)
   await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(5)
+  await expect.poll(() => processorTime(sandbox)).toBeGreaterThan(start + 5)
   expect(await sandbox.pause()).toBe(true)
-  const at = onDisk(sandbox, 'counter')
-  // Long enough for 50 counts: what is shown is that none happens.
+  const [at, used] = [onDisk(sandbox, 'counter'), processorTime(sandbox)]
+  // Long enough for 50 counts, and as many ticks: what is shown is that there are none.
   await delay(500)
   expect(onDisk(sandbox, 'counter')).toBe(at)
+  expect(processorTime(sandbox)).toBe(used)
   expect(await sandbox.isRunning()).toBe(false)
   expect(await sandbox.pause()).toBe(false)
 
   await sandbox.connect()
-  expect((await sandbox.commands.list()).map(({ pid }) => pid)).toContain(counter.pid)
+  expect((await sandbox.commands.list()).map(({ pid }) => pid)).toContain(talking.pid)
   await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(Number(at) + 5)
+  await sandbox.kill()
 })
 
 test('processes outside envd freeze too, however deep and whatever their session', async () => {

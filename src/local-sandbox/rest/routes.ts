@@ -50,11 +50,11 @@ export function controlRoutes(registry: Registry, templates: Templates): Routes 
     sendJson(response, resumed ? 201 : 200, toSandbox(registry.get(id)))
   }
 
-  const list = async ({ response, query }: Call) => {
+  const list = async ({ response, query }: Call, paging: { limit?: number } = {}) => {
     const sandboxes = registry
       .all()
       .map((sandbox) => ({ ...toListed(sandbox), metadata: sandbox.record.metadata }))
-    const page = listPage(sandboxes, check(listQuery, Object.fromEntries(query)))
+    const page = listPage(sandboxes, { ...check(listQuery, Object.fromEntries(query)), ...paging })
     if (page.nextToken) response.setHeader('x-next-token', page.nextToken)
     response.setHeader('x-total-running', page.totalRunning)
     sendJson(response, 200, page.items)
@@ -63,10 +63,10 @@ export function controlRoutes(registry: Registry, templates: Templates): Routes 
   return {
     'POST /v2/sandboxes': (call) => create(call, defaultSeconds),
     'POST /sandboxes': (call) => create(call, defaultSecondsOfOldPath),
-    'GET /v2/sandboxes': list,
+    'GET /v2/sandboxes': (call) => list(call),
     'GET /sandboxes': (call) => {
       const query = new URLSearchParams({ metadata: call.query.get('metadata') ?? '', state: 'running' })
-      return list({ ...call, query })
+      return list({ ...call, query }, { limit: Infinity })
     },
 
     'GET /sandboxes/:id': async ({ response, id }) => sendJson(response, 200, toDetail(registry.get(id))),
