@@ -119,7 +119,7 @@ export class Job {
     return this.#call((handle) => handle.result() as Promise<JobResult>)
   }
 
-  /** Number of events in the workflow's history, and whether it still runs. */
+  /** Number of events in the history of the workflow's current run, and whether it still runs. */
   async describe(): Promise<{
     runId: string
     running: boolean
@@ -159,14 +159,19 @@ export class Job {
    * @throws `BlobStoreUnavailable` where this program doesn't know the workers' blob store; `JobNotFound`
    */
   async *output(options: FollowOutput & { step?: number } = {}): AsyncGenerator<StepOutput, void> {
-    const { steps, current } = await this.status()
+    const status = await this.status()
+    const { steps, current } = status
     const step = options.step ?? Math.max(0, current === null ? steps.length - 1 : steps.length)
-    const { runId } = await this.describe()
     const over = async (): Promise<boolean> => {
       const status = await this.status()
       return status.steps.length > step || status.phase === 'done' || !(await this.describe()).running
     }
-    for await (const chunk of this.#outputs.follow(this.id, stepOutputName(runId, step), over, options))
+    for await (const chunk of this.#outputs.follow(
+      this.id,
+      await this.#outputName(step, status),
+      over,
+      options,
+    ))
       yield { step, ...chunk }
   }
 
@@ -199,8 +204,11 @@ export class Job {
     end: AbortSignal,
     options: FollowOutput,
   ): AsyncGenerator<OutputChunk, void> {
-    const { runId } = await this.describe()
-    yield* this.#outputs.follow(this.id, stepOutputName(runId, step), end, options)
+    yield* this.#outputs.follow(this.id, await this.#outputName(step, await this.status()), end, options)
+  }
+
+  async #outputName(step: number, { firstRunId }: JobStatus): Promise<string> {
+    return stepOutputName(firstRunId ?? (await this.describe()).runId, step)
   }
 
   async *#events(from: number, options: Pick<EventOptions, 'signal'>): AsyncGenerator<JobEvent, void> {

@@ -6,7 +6,7 @@ import {
   type DataConverter,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/client'
-import { SPEC_HASH_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
+import { SPEC_HASH_MEMO, SUBMITTED_AT_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { columnsAtStart } from '../contract/search-attributes.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
@@ -112,16 +112,17 @@ export class Jobs {
    */
   async *list(options: { query?: string; limit?: number } = {}): AsyncGenerator<JobSummary, void> {
     const query = [
-      `WorkflowType = "${WORKFLOW_TYPES.agentJob}"`,
+      `WorkflowType = "${WORKFLOW_TYPES.agentJob}" AND ExecutionStatus != "ContinuedAsNew"`,
       ...(options.query ? [`(${options.query})`] : []),
     ].join(' AND ')
     let left = options.limit ?? Infinity
     try {
-      for await (const { workflowId, runId, status, startTime, closeTime } of this.#client.workflow.list({
-        query,
-      })) {
+      for await (const found of this.#client.workflow.list({ query })) {
         if (left-- <= 0) return
-        yield { id: workflowId, runId, status: status.name, startedAt: startTime, closedAt: closeTime }
+        const { workflowId, runId, status, startTime, closeTime, memo } = found
+        const submittedAt = memo?.[SUBMITTED_AT_MEMO]
+        const startedAt = typeof submittedAt === 'number' ? new Date(submittedAt) : startTime
+        yield { id: workflowId, runId, status: status.name, startedAt, closedAt: closeTime }
       }
     } catch (error) {
       throw HoldfastError.from(error)

@@ -1,3 +1,5 @@
+import type { AgentStep } from './agent-step.ts'
+import type { Usage } from './agents/report.ts'
 import type { SandboxUse } from './job.ts'
 
 /** What things cost, in USD, and how often a heartbeat is billed. */
@@ -48,8 +50,10 @@ export function withTime(
   return [...account.filter((size) => !same(size)), { cpuCount, memoryMb, ...time }]
 }
 
-/** What a run of a workflow has asked of Temporal so far. */
+/** What a workflow has asked of Temporal so far. */
 export interface Actions {
+  /** Of its runs. */
+  starts: number
   activities: number
   timers: number
   signals: number
@@ -89,13 +93,13 @@ export interface Limits {
 }
 
 /**
- * Actions that Temporal Cloud would bill for the run: its start, and each activity, timer, signal, update, child workflow, upsert and heartbeat.
+ * Actions that Temporal Cloud would bill: each start of a run, activity, timer, signal, update, child workflow, upsert and heartbeat.
  * An estimate: what the workflow can't see (retries, queries, refused updates) isn't in it, and heartbeats are taken to be regular.
  */
 export function countActions(actions: Actions, { heartbeatMs }: Tariff): number {
   const { activityMs, ...counted } = actions
   const heartbeats = Math.floor(activityMs / heartbeatMs)
-  return Object.values(counted).reduce((sum, count) => sum + count, 1 + heartbeats)
+  return Object.values(counted).reduce((sum, count) => sum + count, heartbeats)
 }
 
 /** USD for a second of a sandbox. */
@@ -152,4 +156,10 @@ export function untilLimit(
   const money =
     rate > 0 && limits.costUsd !== undefined ? Math.ceil(((limits.costUsd - usd) / rate) * 1000) : Infinity
   return Math.max(0, Math.min(time, money))
+}
+
+/** What a turn has cost: by the prices of its step, else by its own account. */
+export function priced({ inputTokens, outputTokens, costUsd }: Usage, prices: AgentStep['prices']): ModelUse {
+  const usd = prices ? (inputTokens * prices.inputUsd + outputTokens * prices.outputUsd) / 1_000_000 : costUsd
+  return { inputTokens, outputTokens, usd }
 }

@@ -34,6 +34,9 @@ export const OPEN_PHASES = [
 
 export type Phase = (typeof OPEN_PHASES)[number] | 'done'
 
+/** Memo key, from the second run of the workflow on, of when the job was submitted, in ms since the epoch. */
+export const SUBMITTED_AT_MEMO = 'holdfastSubmittedAt'
+
 /** How a durable command ended. Sizes in bytes, times in ms since the epoch, by the sandbox's clock. */
 export interface CommandResult {
   commandId: string
@@ -176,6 +179,8 @@ export type WaitingFor =
 
 export interface JobStatus {
   id: string
+  /** The workflow's first: a long job goes on in others. Workers of an earlier version don't say, and know of one only. */
+  firstRunId?: string
   phase: Phase
   round: number
   /** What runs now, in words. */

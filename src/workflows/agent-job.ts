@@ -13,60 +13,63 @@ import { diffQuery, eventsQuery, statusQuery } from '../contract/messages.ts'
 import type { AgentJobSpec, Step } from '../contract/spec.ts'
 import { perform } from './lib/activities.ts'
 import { type Fixer, passChecks } from './lib/checks.ts'
-import { Display } from './lib/display.ts'
 import { ending, type Ending, jobFailure, toReport } from './lib/failures.ts'
 import type { JobView } from './lib/job-view.ts'
-import { Ledger } from './lib/ledger.ts'
-import { SandboxLease } from './lib/lease.ts'
-import { jobEnded, MeasuredJournal } from './lib/metrics.ts'
-import { ReviewDesk } from './lib/review.ts'
-import { runSteps, stepsAgain } from './lib/steps.ts'
-import { isAsked, Turns } from './lib/turns.ts'
-import { Waits } from './lib/waits.ts'
-import { Workspace } from './lib/workspace.ts'
+import { jobEnded } from './lib/metrics.ts'
+import { type JobRun, NextRun } from './lib/next-run.ts'
+import { partsOf } from './lib/parts.ts'
+import { askable, beginningOf, type ChangeRequest, type Cursor, stepsAgain, stepsOf } from './lib/place.ts'
+import { runSteps } from './lib/steps.ts'
+import { isAsked } from './lib/turns.ts'
 
 type Outcome = Omit<JobResult, 'sandbox' | 'cost'>
 
 /** A review that a breach of the guards asks for. */
 const WHERE_NONE_IS_ASKED_FOR = { timeout: 7 * 24 * 60 * 60_000, onTimeout: 'reject' } as const
 
-/** One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident. */
-export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
-  const { workflowId: id } = workflowInfo()
-  const journal = new MeasuredJournal(new Display(view))
-  const lease = new SandboxLease((event) => journal.record(event))
-  const workspace = new Workspace(journal, lease)
-  const waits = new Waits(journal, workspace)
-  const desk = new ReviewDesk(journal)
-  const ledger = new Ledger(lease)
-  const turns = new Turns(journal, workspace, ledger)
-  let diff: DiffSummary | null = null
+/**
+ * One job: its phases, in order. Every side effect happens once, and the sandbox never outlives the job by accident.
+ *
+ * @param left by the run before this one, where that had grown long
+ */
+export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobResult> {
+  const { workflowId: id, continuedFromExecutionRunId } = workflowInfo()
+  // Whoever starts a job has nothing to leave to it.
+  const earlier = continuedFromExecutionRunId ? left : undefined
+  const nextRun = new NextRun(() => [spec, { owner, diff, place, ...saved(askable(spec, place)) }])
+  const { saved, ...parts } = partsOf({ view, nextRun, spec: input }, earlier)
+  const { journal, display, lease, workspace, waits, desk, ledger, turns } = parts
+  let diff: DiffSummary | null = earlier?.diff ?? null
   let breaches: Breach[] = []
-  /** Steps that were done before there was a sandbox. */
-  let ahead = 0
+  let place = earlier?.place ?? beginningOf({ next: 0 })
   const trailer = `${id}/1`
   let spec = input
   /** Known once the spec is admitted: until then it may be anything. */
-  let owner = ''
+  let owner = earlier?.owner ?? ''
   answerQueries()
+  if (earlier) display.showPage()
 
   const end = await ending(work)
   await CancellationScope.nonCancellable(() => cleanUp(end))
   return conclude(end)
 
   async function work(): Promise<Outcome> {
-    await admitSpec()
+    if (!earlier) await admitSpec()
     return ledger.within(spec.limits, achieve)
   }
 
   async function achieve(): Promise<Outcome> {
-    ahead = await waits.runAhead(spec.steps)
-    await workspace.create(spec)
-    await clone()
+    if (!earlier) {
+      const ahead = await waits.runAhead(spec.steps)
+      await workspace.create(spec)
+      await clone()
+      beginRound({ next: ahead })
+    }
     let checks = await edit()
     let review = await askForReview()
     while (review?.decision === 'requestChanges') {
-      checks = await edit(review)
+      beginRound({ next: 0 }, review)
+      checks = await edit()
       review = await askForReview()
     }
     const rejected = review?.decision === 'reject'
@@ -101,12 +104,19 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     await workspace.clone()
   }
 
-  async function edit(changes?: ReviewAnswer & { decision: 'requestChanges' }): Promise<JobResult['checks']> {
+  function beginRound(steps: Cursor, changes?: ChangeRequest): void {
     journal.enter('steps')
-    const feedback = changes && { round: ++journal.round, text: changes.feedback, changes: diff }
-    const steps = changes?.steps ?? (changes ? stepsAgain(spec.steps) : spec.steps.slice(ahead))
-    await runSteps({ journal, workspace, waits, turns, spec }, steps, feedback)
-    const checks = await passChecks(journal, workspace, spec.checks, fixer(steps))
+    if (changes) journal.round++
+    place = beginningOf(steps, changes)
+  }
+
+  /** The round, or what is left of it. */
+  async function edit(): Promise<JobResult['checks']> {
+    const { changes } = place
+    const feedback = changes && { round: journal.round, text: changes.feedback, changes: diff }
+    const steps = stepsOf(spec, place)
+    await runSteps({ ...parts, spec }, steps, place.steps, feedback)
+    const checks = await passChecks(parts, spec.checks, place.checks, fixer(steps))
     diff = await readDiff()
     await checkGuards()
     return checks
@@ -122,16 +132,19 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
   function fixer(steps: Step[]): Fixer | undefined {
     const [step, ...rest] = stepsAgain(steps)
     if (!step || !isAsked(step)) return undefined
+    const commands = rest.filter((next) => !('sleep' in next || 'waitFor' in next))
     return {
       attempts: step.fixAttempts,
-      fix: async (check, attempt) => {
+      begin: async (check, attempt) => {
         journal.record({ type: 'fixing', check: check.name, attempt })
         journal.enter('steps')
         const { prompt } = step
         const soFar = patched('who mends is told of the changes') ? await readDiff() : null
         await turns.take(spec, step, { kind: 'fix', prompt, check, output: check.output, changes: soFar })
-        const commands = rest.filter((next) => !('sleep' in next || 'waitFor' in next))
-        await runSteps({ journal, workspace, waits, turns, spec }, commands)
+      },
+      finish: async (cursor) => {
+        await turns.goOn(step)
+        await runSteps({ ...parts, spec }, commands, cursor)
       },
     }
   }
@@ -256,7 +269,19 @@ export async function agentJob(input: AgentJobSpec): Promise<JobResult> {
     const { phase, round, current, waitingFor, commit, steps } = journal
     const { branch } = spec
     const { cost } = ledger
-    return { id, phase, round, current, waitingFor, sandbox: lease.use, branch, commit, steps, cost }
+    return {
+      id,
+      firstRunId: journal.firstRunId,
+      phase,
+      round,
+      current,
+      waitingFor,
+      sandbox: lease.use,
+      branch,
+      commit,
+      steps,
+      cost,
+    }
   }
 
   function view(): JobView {

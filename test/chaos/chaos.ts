@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Sandbox } from 'e2b'
 import { untilAborted } from '../../src/stack/interrupt.ts'
-import { fetchHistories, replay, saveHistories } from '../support/histories.ts'
+import { fetchHistories, type NamedHistory, replay, saveHistories } from '../support/histories.ts'
 import { Faults } from './faults.ts'
 import { type FaultPlan, planOf, withLongWaits } from './plan.ts'
 import { type Ran, runJob, specOf } from './run-job.ts'
@@ -15,6 +15,8 @@ export interface ChaosOptions {
   seed: number
   /** Jobs at once. */
   parallel: number
+  /** Events after which a job goes on in a next run of its workflow; Temporal's own word if left out. */
+  turnAfter?: number | undefined
   /** Folder for histories that don't replay, and those of jobs with another problem. */
   keepHistories?: string | undefined
   onProgress: (line: string) => void
@@ -26,6 +28,8 @@ export interface ChaosOptions {
 
 export interface ChaosVerdict extends Omit<Verdict, 'problems'> {
   jobs: number
+  /** Of the jobs' workflows. */
+  runs: number
   faults: Record<string, number>
   sandboxesLeaked: number
   secretsFound: number
@@ -37,7 +41,7 @@ export interface ChaosVerdict extends Omit<Verdict, 'problems'> {
 export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerdict; kept: boolean }> {
   const { seed, onProgress } = options
   const plan = planOf(seed, options)
-  const world = await startWorld(onProgress)
+  const world = await startWorld(onProgress, options)
   try {
     const faults = new Faults(world)
     const happening: Promise<void>[] = []
@@ -79,10 +83,15 @@ export async function chaos(options: ChaosOptions): Promise<{ verdict: ChaosVerd
     const judged = verdictOn(findings)
     const secrets = await filesWith([world.git.token], world.folders())
     const leaked = await leftSandboxes(world)
-    const unreplayed = await whatDoesNotReplay(world, ran, judged.problems, options.keepHistories)
+    const histories = await fetchHistories(
+      world.connection,
+      ran.map(({ id }) => id),
+    )
+    const unreplayed = await whatDoesNotReplay(histories, judged.problems, options.keepHistories)
     const verdict: ChaosVerdict = {
       ...judged,
       jobs: ran.length,
+      runs: histories.length,
       faults: faults.applied,
       sandboxesLeaked: leaked.length,
       secretsFound: secrets.length,
@@ -139,15 +148,10 @@ async function allSettled(work: Promise<void>[]): Promise<void> {
 }
 
 async function whatDoesNotReplay(
-  { connection }: World,
-  ran: Ran[],
+  histories: NamedHistory[],
   problems: string[],
   folder?: string,
 ): Promise<string[]> {
-  const histories = await fetchHistories(
-    connection,
-    ran.map(({ id }) => id),
-  )
   const broken = await replay(histories)
   const ids = new Set(broken.map(({ workflowId }) => workflowId))
   if (folder)
@@ -155,7 +159,8 @@ async function whatDoesNotReplay(
       folder,
       histories.filter(
         ({ workflowId }) =>
-          ids.has(workflowId) || problems.some((text) => text.startsWith(`${workflowId}: `)),
+          ids.has(workflowId) ||
+          problems.some((text) => text.startsWith(`${workflowId.replace(/-run-\d+$/, '')}: `)),
       ),
     )
   return broken.map(({ workflowId, message }) => `${workflowId} does not replay: ${message}`)

@@ -54,6 +54,7 @@ function judge(found: Findings, verdict: Verdict): void {
     verdict.commitsDoubled++
     problem(`its commit is on the remote ${remote.jobCommits} times`)
   }
+  if (events.some(({ seq }, index) => seq !== index)) problem('its events are not numbered one by one')
   verdict.idleRunningMs += idleRunningMs(events)
   verdict.restored += events.filter(({ type }) => type === 'sandboxRestored').length
   if (end.kind === 'hung') {

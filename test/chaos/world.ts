@@ -42,7 +42,11 @@ export interface Workers {
 
 const WORKERS = 2
 
-export async function startWorld(onProgress: (line: string) => void): Promise<World> {
+/** @param turnAfter events of a history after which Temporal suggests that the workflow goes on in a next run */
+export async function startWorld(
+  onProgress: (line: string) => void,
+  { turnAfter }: { turnAfter?: number | undefined } = {},
+): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-chaos-'))
   const [cli, git, counter] = await Promise.all([
     locateCli({ env: process.env, onProgress }),
@@ -62,6 +66,7 @@ export async function startWorld(onProgress: (line: string) => void): Promise<Wo
       dbFile: join(folder, 'temporal.db'),
       headless: true,
       tied: true,
+      ...(turnAfter && { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': turnAfter } }),
       ...(ports && { preferredPorts: [ports] }),
     })
   let temporal = await startTemporal()

@@ -5,29 +5,45 @@ import { runJob, specOf } from '../chaos/run-job.ts'
 import { startWorld, type World } from '../chaos/world.ts'
 import { fetchHistories, type NamedHistory, saveHistories } from '../support/histories.ts'
 
-/** Makes the histories that `replay.test.ts` replays: jobs of many kinds, two of which lose their sandbox, and a session. */
-const world = await startWorld((line) => process.stderr.write(`${line}\n`))
-try {
-  const { jobs } = planOf(7, { jobs: 8, faults: 0 })
+const folder = fileURLToPath(new URL('histories', import.meta.url))
+const tell = (line: string): void => void process.stderr.write(`${line}\n`)
+
+/**
+ * Makes the histories that `replay.test.ts` replays: jobs of many kinds, two of which lose their sandbox, a session, and jobs that go on in
+ * runs of their own again and again.
+ */
+await inWorld(undefined, async (world) => {
+  await saveHistories(folder, await jobsOf(world, 'recorded', 8))
+  await saveHistories(folder, await sessionOf(world))
+})
+await inWorld(40, async (world) => saveHistories(folder, await jobsOf(world, 'recorded-long', 2)))
+
+async function inWorld(
+  turnAfter: number | undefined,
+  record: (world: World) => Promise<void>,
+): Promise<void> {
+  const world = await startWorld(tell, { turnAfter })
+  try {
+    await record(world)
+  } finally {
+    await world.stop()
+  }
+}
+
+/** The first two lose their sandbox. */
+async function jobsOf(world: World, name: string, count: number): Promise<NamedHistory[]> {
+  const { jobs } = planOf(7, { jobs: count, faults: 0 })
   const ids = await Promise.all(
     jobs.map(async (plan, index) => {
-      const [id, repository] = [`recorded-${index}`, `repository-${index}`]
+      const [id, repository] = [`${name}-${index}`, `repository-${index}`]
       await world.git.demo(repository)
       if (index < 2) await world.sandboxes.faults.arm({ kind: 'killSandbox', to: 'sandbox', skip: 4 + index })
-      await runJob(
-        world,
-        plan,
-        specOf(plan, id, world.git.repoUrl(repository), world.counter.port),
-        repository,
-      )
+      const spec = specOf(plan, id, world.git.repoUrl(repository), world.counter.port)
+      await runJob(world, plan, spec, repository)
       return id
     }),
   )
-  const folder = fileURLToPath(new URL('histories', import.meta.url))
-  await saveHistories(folder, await fetchHistories(world.connection, ids))
-  await saveHistories(folder, await sessionOf(world))
-} finally {
-  await world.stop()
+  return fetchHistories(world.connection, ids)
 }
 
 /** A session's first run and its last, with operations of every order, a pause, and what closes it. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { Client, type Connection } from '@temporalio/client'
+import { Client, type Connection, type WorkflowClient } from '@temporalio/client'
 import proto, { type temporal } from '@temporalio/proto'
 import { Runtime, Worker } from '@temporalio/worker'
 import { createLogger, temporalLogger } from '../../src/runtime/logger.ts'
@@ -28,14 +28,23 @@ export async function replay(histories: NamedHistory[]): Promise<{ workflowId: s
   return problems
 }
 
+/** Of every run of these workflows; those of runs before the last are named `ID-run-1` and so on. */
 export async function fetchHistories(connection: Connection, ids: string[]): Promise<NamedHistory[]> {
   const { workflow } = new Client({ connection })
-  return Promise.all(
-    ids.map(async (workflowId) => ({
-      workflowId,
-      history: await workflow.getHandle(workflowId).fetchHistory(),
-    })),
-  )
+  return (await Promise.all(ids.map((id) => fetchRuns(workflow, id)))).flat()
+}
+
+export async function fetchRuns(workflow: WorkflowClient, workflowId: string): Promise<NamedHistory[]> {
+  const runs: History[] = []
+  for (let run: string | null | undefined; run !== '' && run !== null;) {
+    const history = await workflow.getHandle(workflowId, run).fetchHistory()
+    runs.unshift(history)
+    run = history.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? ''
+  }
+  return runs.map((history, index) => ({
+    workflowId: index === runs.length - 1 ? workflowId : `${workflowId}-run-${index + 1}`,
+    history,
+  }))
 }
 
 /** Writes histories, as protobuf, without the names of the machines that made them, and their folders. */

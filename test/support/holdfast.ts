@@ -66,10 +66,16 @@ export interface Holdfast {
 /**
  * @param options.sandboxArgs more arguments of the sandbox server
  * @param options.forgetKilled disks of killed sandboxes aren't searched for tokens, since the file's tests have them written there
+ * @param options.address of a Temporal server in place of the suite's
  * @param options.encryptionKeys of client and workers, who otherwise write plain payloads
  */
 export async function startHoldfast(
-  options: { sandboxArgs?: string[]; forgetKilled?: boolean; encryptionKeys?: string } = {},
+  options: {
+    sandboxArgs?: string[]
+    forgetKilled?: boolean
+    encryptionKeys?: string
+    address?: string
+  } = {},
 ): Promise<Holdfast> {
   const host = await testGitHost()
   const sandboxes = await startSandboxServer({
@@ -81,8 +87,7 @@ export async function startHoldfast(
   })
   const blobs = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'))
   const taskQueue = `test-${randomUUID()}`
-  const address = inject('temporalAddress')
-  const { encryptionKeys = '' } = options
+  const { encryptionKeys = '', address = inject('temporalAddress') } = options
   const blobStore = pathToFileURL(blobs).href
   const jobs = await connect({ address, taskQueue, blobStore, encryptionKeys })
   const connection = await Connection.connect({ address })

@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
-import { startDevServer } from '../../src/runtime/temporal/dev-server.ts'
+import {
+  type DevServer,
+  type DevServerOptions,
+  startDevServer,
+} from '../../src/runtime/temporal/dev-server.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -32,19 +36,28 @@ export async function provideTemporal(
   project: TestProject,
   { ui = false } = {},
 ): Promise<() => Promise<void>> {
+  const server = await startTemporal({ headless: !ui })
+  project.provide('temporalAddress', server.address)
+  if (ui) project.provide('temporalUi', `http://127.0.0.1:${server.uiPort}`)
+  return server.stop
+}
+
+/** A dev server in memory. */
+export async function startTemporal(
+  options: Pick<DevServerOptions, 'headless' | 'dynamicConfig'>,
+): Promise<DevServer> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'))
   const cli = await locateCli({ env: process.env, onProgress: (line) => console.error(line) })
   const server = await startDevServer({
+    ...options,
     cli: cli.path,
     env: process.env,
     logFile: join(folder, 'server.log'),
-    headless: !ui,
     tied: true,
   })
-  project.provide('temporalAddress', server.address)
-  if (ui) project.provide('temporalUi', `http://127.0.0.1:${server.uiPort}`)
-  return async () => {
+  const stop = async (): Promise<void> => {
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   }
+  return { ...server, stop }
 }

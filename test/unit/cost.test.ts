@@ -13,6 +13,7 @@ import {
 } from '../../src/contract/cost.ts'
 
 const NO_ACTIONS: Actions = {
+  starts: 0,
   activities: 0,
   timers: 0,
   signals: 0,
@@ -44,6 +45,7 @@ const tariff = fc.record({
   heartbeatMs: fc.integer({ min: 100, max: 8_000 }),
 })
 const actions = fc.record({
+  starts: fc.nat(10),
   activities: fc.nat(1e4),
   timers: fc.nat(1e4),
   signals: fc.nat(1e4),
@@ -122,6 +124,7 @@ test('the account keeps every ms, under its size', () => {
 
 test('actions: the start, each of what was asked for, and a heartbeat for each interval', () => {
   const some = {
+    starts: 1,
     activities: 7,
     timers: 2,
     signals: 1,
@@ -130,7 +133,7 @@ test('actions: the start, each of what was asked for, and a heartbeat for each i
     upserts: 0,
     activityMs: 12_345,
   }
-  expect(countActions(NO_ACTIONS, LIST_PRICES)).toBe(1)
+  expect(countActions(NO_ACTIONS, LIST_PRICES)).toBe(0)
   expect(countActions(some, LIST_PRICES)).toBe(1 + 11 + 2)
 })
 

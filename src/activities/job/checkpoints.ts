@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { type AgentState, restoreAgentState, saveAgentState } from '../lib/agent-state.ts'
-import { runFolder } from '../lib/places.ts'
+import { jobFolder } from '../lib/places.ts'
 import { REPOSITORY, type ActivityDeps } from '../lib/deps.ts'
 import { mapped } from '../lib/e2b.ts'
 import { failure } from '../../contract/failure.ts'
@@ -41,6 +41,8 @@ export interface SaveInput extends SandboxTarget {
   newSentinel: string
   /** Where agents keep what they remember, if that may have changed. */
   agents?: string[] | undefined
+  /** Of the job. */
+  firstRunId?: string
 }
 
 export interface RestoreInput extends SandboxTarget {
@@ -72,7 +74,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
    * @throws `BlobStoreUnavailable`
    */
   async saveCheckpoint(input: SaveInput): Promise<Checkpoint & { bytes: number }> {
-    const { previous, baseCommit, newSentinel } = input
+    const { previous, baseCommit, newSentinel, firstRunId } = input
     const earlier = previous && previous.bundles.length < MAX_BUNDLES ? previous.bundles : []
     const file = `${RUNNER_HOME}/checkpoint-${earlier.length}.bundle`
     const { stdout } = await runGit(deps, input, {
@@ -88,12 +90,12 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     })
     const [head = '', tree = '', staged = '', headRef = '', commit] = stdout.head.trimEnd().split('\n')
     const agents = input.agents
-      ? await saveAgentState(deps, input, { state: input.agents, key: `agents-${newSentinel}` })
+      ? await saveAgentState(deps, input, { state: input.agents, key: `agents-${newSentinel}`, firstRunId })
       : previous?.agents
     const now = { agents, head, tree, staged, headRef, sentinel: newSentinel }
     if (!commit) return { ...now, bundles: previous?.bundles ?? [], bytes: 0 }
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
-    const key = `${runFolder(deps)}${earlier.length}-${commit}.bundle`
+    const key = `${jobFolder(deps, firstRunId)}${earlier.length}-${commit}.bundle`
     const { bytes } = await whileBeating(async () => {
       const content = await mapped('files.read', () =>
         sandbox.files.read(file, { format: 'stream', requestTimeoutMs: TRANSFER_MS }),
@@ -165,8 +167,8 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
   },
 
   /** Deletes all checkpoints of this job. A second attempt finds none, which is success. */
-  async deleteCheckpoints(): Promise<void> {
-    await deps.blobs.deleteAll(runFolder(deps))
+  async deleteCheckpoints({ firstRunId }: { firstRunId?: string } = {}): Promise<void> {
+    await deps.blobs.deleteAll(jobFolder(deps, firstRunId))
   },
 })
 

@@ -4,7 +4,7 @@ import { KEY_FILES } from '../../contract/agents/agent.ts'
 import type { ActivityDeps } from './deps.ts'
 import { runDurably } from './durable-command.ts'
 import { mapped } from './e2b.ts'
-import { runFolder } from './places.ts'
+import { jobFolder } from './places.ts'
 import { RUNNER_HOME } from './runner.ts'
 import type { SandboxTarget } from './target.ts'
 
@@ -39,7 +39,7 @@ const EXTRACT = `tar -xf "$FILE" && rm -f "$FILE"`
 export async function saveAgentState(
   deps: ActivityDeps,
   { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels }: SandboxTarget,
-  { state, key: name }: { state: string[]; key: string },
+  { state, key: name, firstRunId }: { state: string[]; key: string; firstRunId: string | undefined },
 ): Promise<AgentState> {
   const file = `${RUNNER_HOME}/agent-state.tar`
   const { exitCode, stdout, stderr } = await runDurably(deps, {
@@ -65,7 +65,7 @@ export async function saveAgentState(
   const archive = Buffer.from(await mapped('files.read', () => sandbox.files.read(file, { format: 'bytes' })))
   const text = archive.toString()
   if (deps.secrets.redact(text) !== text) return { unsaved: 'it has the value of a secret' }
-  const key = `${runFolder(deps)}agents-${createHash('sha256').update(archive).digest('hex')}.tar`
+  const key = `${jobFolder(deps, firstRunId)}agents-${createHash('sha256').update(archive).digest('hex')}.tar`
   await deps.blobs.put(key, Readable.from([archive]))
   return { key, paths: paths.map((path) => `~/${path}`) }
 }

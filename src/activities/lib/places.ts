@@ -3,9 +3,13 @@ import { keyWord } from '../../blobs/store.ts'
 import type { ActivityDeps } from './deps.ts'
 import { executionOf } from './execution.ts'
 
-/** What belongs to this run of the workflow only: checkpoints. */
-export const runFolder = (deps: ActivityDeps): string =>
-  `${workflowFolder(deps, executionOf().workflowId)}${executionOf().runId}/`
+/**
+ * What belongs to one job of that workflow id only: checkpoints.
+ *
+ * @param firstRunId of the job; left out by workers of an earlier version, whose jobs have one run
+ */
+export const jobFolder = (deps: ActivityDeps, firstRunId = executionOf().runId): string =>
+  `${workflowFolder(deps, executionOf().workflowId)}${firstRunId}/`
 
 /** What its runs share: pictures that code made. */
 export const artifactsFolder = (deps: ActivityDeps): string =>

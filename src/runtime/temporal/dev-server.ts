@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { type LogPart, logPartOf } from './log-file.ts'
 import { freePort } from './ports.ts'
 import { untilReachable } from './reachable.ts'
-import { tuningArguments } from './tuning.ts'
+import { type DynamicConfig, tuningArguments } from './tuning.ts'
 import { unlessAborted } from './unless-aborted.ts'
 
 const READY_TIMEOUT_MS = 60_000
@@ -22,6 +22,7 @@ export interface DevServerOptions {
   dbFile?: string
   /** Ports to take where they are free, first ones first; any free ones otherwise. */
   preferredPorts?: { port: number; uiPort: number }[]
+  dynamicConfig?: DynamicConfig
   /** Without the web UI. */
   headless?: boolean
   /** Stays in our process group, so that a terminal's Ctrl-C ends it with us. */
@@ -105,7 +106,7 @@ function devServerArguments(options: DevServerOptions, port: number, uiPort: num
     ...`server start-dev --namespace default --log-level error --ip 127.0.0.1 --port ${port}`.split(' '),
     ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
     ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
-    ...tuningArguments(),
+    ...tuningArguments(options.dynamicConfig),
   ]
 }
 

@@ -7,13 +7,19 @@ import type {
 } from '@temporalio/workflow'
 import type { Actions } from '../../contract/cost.ts'
 
-/** Of this run of the workflow: each run has modules of its own. */
-const counted = { activities: 0, timers: 0, signals: 0, updates: 0, childWorkflows: 0, upserts: 0 }
+/** Each run of the workflow has modules of its own. */
+const counted = { starts: 1, activities: 0, timers: 0, signals: 0, updates: 0, childWorkflows: 0, upserts: 0 }
 /** When the activities that run now began, and the time of those that have ended. */
 const running = new Set<{ since: number }>()
 let endedMs = 0
 
-/** What this run has asked of Temporal so far. */
+/** What earlier runs of the workflow have asked of Temporal counts too. */
+export function countOn({ activityMs, ...earlier }: Actions): void {
+  for (const name of Object.keys(counted) as (keyof typeof counted)[]) counted[name] += earlier[name]
+  endedMs += activityMs
+}
+
+/** What the workflow has asked of Temporal so far. */
 export function actionsSoFar(): Actions {
   const now = Date.now()
   return { ...counted, activityMs: [...running].reduce((sum, { since }) => sum + now - since, endedMs) }

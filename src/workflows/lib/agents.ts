@@ -1,16 +1,19 @@
 import { patched } from '@temporalio/workflow'
 import type { AgentTurnResult } from '../../activities/job/agents.ts'
 import type { AgentStep } from '../../contract/agent-step.ts'
-import type { AgentJobSpec } from '../../contract/spec.ts'
+import type { AgentJobSpec, Step } from '../../contract/spec.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import { agentCli } from '../../contract/agents/index.ts'
 import { type Usage, usedSince } from '../../contract/agents/report.ts'
+import { priced } from '../../contract/cost.ts'
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
-import { type Ledger, priced } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
+import { type Memories, memoriesOf, remembered } from './memories.ts'
 import { Outage } from './outage.ts'
 import { type Ask, type Asked, promptFor, turnName } from './prompt.ts'
+import type { TurnsOf } from './turns.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Kept by the agent in the home of its sandbox, and saved with the work where it is known where. */
@@ -21,19 +24,30 @@ interface Conversation {
   usage: Usage
 }
 
+export interface AgentsState {
+  state: string[]
+  conversations: Memories<Conversation | null>
+}
+
 /** The agents of a job, and what each of them remembers. */
 export class Agents {
   readonly #journal: Journal
   readonly #workspace: Workspace
   readonly #ledger: Ledger
   /** Where the agents that had a turn keep what they remember. */
-  readonly #state = new Set<string>()
-  readonly #conversations = new Map<AgentStep, Conversation | null>()
+  readonly #state: Set<string>
+  readonly #conversations: Map<AgentStep, Conversation | null>
 
-  constructor(journal: Journal, workspace: Workspace, ledger: Ledger) {
+  constructor({ journal, workspace, ledger }: TurnsOf, earlier?: { state: AgentsState; steps: Step[] }) {
     this.#journal = journal
     this.#workspace = workspace
     this.#ledger = ledger
+    this.#state = new Set(earlier?.state.state)
+    this.#conversations = remembered(earlier?.state.conversations ?? [], earlier?.steps ?? [])
+  }
+
+  saved(steps: Step[]): AgentsState {
+    return { state: [...this.#state], conversations: memoriesOf(this.#conversations, steps) }
   }
 
   /** Whether it has had a turn. */

@@ -1,8 +1,9 @@
 import { type StepReport, stepName } from '../../contract/job.ts'
 import type { CommandStep } from '../../contract/spec.ts'
 import type { Journal } from './journal.ts'
+import type { ChecksPlace, Cursor } from './place.ts'
 import { printOf } from './prompt.ts'
-import { commandFailure, inJournal, runCommand } from './steps.ts'
+import { commandFailure, inJournal, runCommand, type StepsOf } from './steps.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A check that didn't pass. */
@@ -11,7 +12,9 @@ export type RedCheck = StepReport & { output: string }
 /** Who mends red checks, and how often. */
 export interface Fixer {
   attempts: number
-  fix(red: RedCheck, attempt: number): Promise<void>
+  begin(red: RedCheck, attempt: number): Promise<void>
+  /** Ends the turn, where an earlier run of the workflow began it, and runs the commands behind it. */
+  finish(commands: Cursor): Promise<void>
 }
 
 /**
@@ -21,20 +24,26 @@ export interface Fixer {
  * @throws `CheckFailed` at the first that exits with anything but 0, and isn't mended
  */
 export async function passChecks(
-  journal: Journal,
-  workspace: Workspace,
+  { journal, workspace, nextRun }: Pick<StepsOf, 'journal' | 'workspace' | 'nextRun'>,
   checks: CommandStep[],
+  place: ChecksPlace,
   fixer?: Fixer,
 ): Promise<StepReport[]> {
-  const seen = new Set<string>()
-  for (let attempt = 1; ; attempt++) {
-    if (checks.length > 0) journal.enter('checks')
-    const { reports, red } = await runChecks(journal, workspace, checks)
-    if (!red) return reports
-    const print = printOf(red, red.output)
-    if (!fixer || attempt > fixer.attempts || seen.has(print)) throw commandFailure('CheckFailed', red)
-    seen.add(print)
-    await fixer.fix(red, attempt)
+  for (; ; place.attempt++) {
+    if (!place.mending) {
+      await nextRun.ifDue()
+      if (checks.length > 0) journal.enter('checks')
+      const { reports, red } = await runChecks(journal, workspace, checks)
+      if (!red) return reports
+      const print = printOf(red, red.output)
+      if (!fixer || place.attempt > fixer.attempts || place.seen.includes(print))
+        throw commandFailure('CheckFailed', red)
+      place.seen.push(print)
+      place.mending = { next: 0 }
+      await fixer.begin(red, place.attempt)
+    }
+    await fixer?.finish(place.mending)
+    delete place.mending
   }
 }
 

@@ -9,6 +9,18 @@ const MAX_EVENTS = 2_000
 /** Events a query answers with at most. */
 const PAGE = 200
 
+/** For the next run of the workflow: a job waits for nothing then, and has not ended. */
+export interface JournalState extends Pick<
+  Journal,
+  'phase' | 'round' | 'current' | 'lastOutput' | 'refused'
+> {
+  /** Of the workflow's first run, after which outputs are named. */
+  firstRunId: string
+  steps: StepReport[]
+  events: JobEvent[]
+  next: number
+}
+
 /** What a job has done and does now: the state behind its queries and behind what the Temporal UI shows. */
 export class Journal {
   phase: Phase = 'prepare'
@@ -19,18 +31,31 @@ export class Journal {
   lastOutput: JobView['lastOutput'] = null
   ended: JobView['ended'] = null
   refused: string | null = null
-  readonly steps: StepReport[] = []
-  readonly #events: JobEvent[] = []
+  readonly firstRunId: string
+  readonly steps: StepReport[]
+  readonly #events: JobEvent[]
   #next = 0
   readonly #display: Pick<Display, 'show' | 'publish'>
 
-  constructor(display: Pick<Display, 'show' | 'publish'>) {
+  constructor(display: Pick<Display, 'show' | 'publish'>, earlier?: JournalState) {
     this.#display = display
+    const { firstRunId = workflowInfo().runId, steps = [], events = [], next = 0, ...now } = earlier ?? {}
+    Object.assign(this, now)
+    this.firstRunId = firstRunId
+    this.steps = steps
+    this.#events = events
+    this.#next = next
+  }
+
+  get saved(): JournalState {
+    const { firstRunId, phase, round, current, lastOutput, refused, steps } = this
+    const [events, next] = [this.#events, this.#next]
+    return { firstRunId, phase, round, current, lastOutput, refused, steps, events, next }
   }
 
   /** Under which the output of the step that is about to begin is kept. */
   get outputName(): string {
-    return stepOutputName(workflowInfo().runId, this.steps.length)
+    return stepOutputName(this.firstRunId, this.steps.length)
   }
 
   enter(phase: Phase): void {

@@ -1,7 +1,6 @@
-import type { AgentStep } from '../../contract/agent-step.ts'
-import type { Usage } from '../../contract/agents/report.ts'
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow'
 import {
+  type Actions,
   type Cost,
   costOf,
   type Limits,
@@ -9,21 +8,37 @@ import {
   type ModelUse,
   NO_MODEL_USE,
   reachedLimit,
+  type Tariff,
   untilLimit,
 } from '../../contract/cost.ts'
-import { actionsSoFar } from './actions.ts'
+import { actionsSoFar, countOn } from './actions.ts'
 import { jobFailure } from './failures.ts'
 import type { SandboxLease } from './lease.ts'
+
+/** For the next run of the workflow. */
+export interface LedgerState {
+  tariff: Tariff
+  models: ModelUse
+  actions: Actions
+}
 
 /** What a job costs, and the end of its work where that reaches a limit. */
 export class Ledger {
   /** The worker's own, once it is known. */
   tariff = LIST_PRICES
-  #models = NO_MODEL_USE
+  #models: ModelUse = NO_MODEL_USE
   readonly #lease: SandboxLease
 
-  constructor(lease: SandboxLease) {
+  constructor(lease: SandboxLease, earlier?: LedgerState) {
     this.#lease = lease
+    if (!earlier) return
+    this.tariff = earlier.tariff
+    this.#models = earlier.models
+    countOn(earlier.actions)
+  }
+
+  get saved(): LedgerState {
+    return { tariff: this.tariff, models: this.#models, actions: actionsSoFar() }
   }
 
   get cost(): Cost {
@@ -90,10 +105,4 @@ export class Ledger {
         : `the job has cost ${usd.toPrecision(3)} USD`
     return jobFailure('LimitReached', `limits.${limit}: ${spent}`)
   }
-}
-
-/** What a turn has cost: by the prices of its step, else by its own account. */
-export function priced({ inputTokens, outputTokens, costUsd }: Usage, prices: AgentStep['prices']): ModelUse {
-  const usd = prices ? (inputTokens * prices.inputUsd + outputTokens * prices.outputUsd) / 1_000_000 : costUsd
-  return { inputTokens, outputTokens, usd }
 }

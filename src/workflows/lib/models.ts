@@ -1,25 +1,46 @@
-import { patched, workflowInfo } from '@temporalio/workflow'
+import { ContinueAsNew, patched, workflowInfo } from '@temporalio/workflow'
 import type { CallModelInput } from '../../activities/job/models.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import type { ToolCall, ToolOutcome, Transcript } from '../../contract/llm.ts'
 import type { LlmStep } from '../../contract/llm-step.ts'
-import type { AgentJobSpec } from '../../contract/spec.ts'
+import type { AgentJobSpec, Step } from '../../contract/spec.ts'
+import { priced } from '../../contract/cost.ts'
 import { perform } from './activities.ts'
 import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
-import { type Ledger, priced } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import { type LoopState, NEW_LOOP, partsToSumUp, take } from './llm-turn.ts'
 import { lossOf } from './losses.ts'
+import { type Memories, memoriesOf, remembered } from './memories.ts'
+import type { NextRun } from './next-run.ts'
 import { Outage } from './outage.ts'
 import { type Ask, promptFor, turnName } from './prompt.ts'
 import { ToolDesk } from './tool-desk.ts'
+import type { TurnsOf } from './turns.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What outlasts a turn, for the next one. */
 interface Memory {
   transcript: Transcript
   loop: LoopState
+  /** The turn that goes on. */
+  turn?: OpenTurn
 }
+
+interface OpenTurn {
+  /** Of its step. */
+  number: number
+  name: string
+  since: number
+  /** What all models had used before. */
+  before: { inputTokens: number; outputTokens: number }
+  /** Calls of the last answer that are yet to be made. */
+  calls: ToolCall[]
+  /** What the model is told then. */
+  tell: Partial<CallModelInput>
+}
+
+export type ModelsState = Memories<Memory>
 
 /** Tools that leave the work as it is: nothing is to be saved behind them. */
 const READING: string[] = ['read', 'list', 'search', 'diff']
@@ -29,13 +50,24 @@ export class Models {
   readonly #journal: Journal
   readonly #workspace: Workspace
   readonly #ledger: Ledger
-  readonly #desk = new ToolDesk()
-  readonly #memories = new Map<LlmStep, Memory>()
+  readonly #nextRun: NextRun
+  readonly #desk: ToolDesk
+  readonly #memories: Map<LlmStep, Memory>
 
-  constructor(journal: Journal, workspace: Workspace, ledger: Ledger) {
+  constructor(
+    { journal, workspace, ledger, nextRun, taken }: TurnsOf,
+    earlier?: { state: ModelsState; steps: Step[] },
+  ) {
     this.#journal = journal
     this.#workspace = workspace
     this.#ledger = ledger
+    this.#nextRun = nextRun
+    this.#desk = new ToolDesk(taken)
+    this.#memories = remembered(earlier?.state ?? [], earlier?.steps ?? [])
+  }
+
+  saved(steps: Step[]): ModelsState {
+    return memoriesOf(this.#memories, steps)
   }
 
   /** Whether it has had a turn. */
@@ -48,49 +80,68 @@ export class Models {
     const name = turnName(step, ask)
     const since = Date.now()
     const number = this.#journal.startStep('llm', name)
-    const before = this.#ledger.models
-    const ended = (exitCode: number, message: string): void => {
-      const { inputTokens, outputTokens } = this.#ledger.models
-      const usage = {
-        inputTokens: inputTokens - before.inputTokens,
-        outputTokens: outputTokens - before.outputTokens,
-      }
-      const turns = this.#memories.get(step)?.loop.turns ?? 0
-      this.#journal.record({ type: 'modelTurn', step: number, message, turns, usage })
-      const { round } = this.#journal
-      this.#journal.finishStep(
-        { kind: 'llm', name, round, ms: Date.now() - since, exitCode },
-        message.slice(-2_000),
-      )
+    const memory: Memory = this.#memories.get(step) ?? {
+      transcript: { name: `${workflowInfo().runId}-${number}`, parts: 0 },
+      loop: NEW_LOOP,
     }
+    const tell = { prompt: promptFor(ask, spec, memory.transcript.parts > 0) }
+    memory.turn = { number, name, since, before: this.#ledger.models, calls: [], tell }
+    this.#memories.set(step, memory)
+    await this.#finish(step, memory, memory.turn)
+  }
+
+  /** Goes on with the turn that an earlier run of the workflow began; false where it began none. */
+  async goOn(step: LlmStep): Promise<boolean> {
+    const memory = this.#memories.get(step)
+    if (!memory?.turn) return false
+    await this.#finish(step, memory, memory.turn)
+    return true
+  }
+
+  async #finish(step: LlmStep, memory: Memory, turn: OpenTurn): Promise<void> {
     try {
-      ended(0, await this.#loop(spec, step, ask, number))
+      this.#ended(0, memory, turn, await this.#loop(step, memory, turn))
     } catch (error) {
-      ended(1, toReport(error).message)
+      if (!(error instanceof ContinueAsNew)) this.#ended(1, memory, turn, toReport(error).message)
       throw error
     }
   }
 
-  /** Goes on until the model calls no more tools. @returns what it says then */
-  async #loop(spec: AgentJobSpec, step: LlmStep, ask: Ask, number: number): Promise<string> {
-    let { transcript, loop } = this.#memories.get(step) ?? {
-      transcript: { name: `${workflowInfo().runId}-${number}`, parts: 0 },
-      loop: NEW_LOOP,
+  #ended(exitCode: number, memory: Memory, turn: OpenTurn, message: string): void {
+    delete memory.turn
+    const { number, name, since, before } = turn
+    const { inputTokens, outputTokens } = this.#ledger.models
+    const usage = {
+      inputTokens: inputTokens - before.inputTokens,
+      outputTokens: outputTokens - before.outputTokens,
     }
-    let tell: Partial<CallModelInput> = { prompt: promptFor(ask, spec, transcript.parts > 0) }
+    this.#journal.record({ type: 'modelTurn', step: number, message, turns: memory.loop.turns, usage })
+    const { round } = this.#journal
+    this.#journal.finishStep(
+      { kind: 'llm', name, round, ms: Date.now() - since, exitCode },
+      message.slice(-2_000),
+    )
+  }
+
+  /** Goes on until the model calls no more tools. @returns what it says then */
+  async #loop(step: LlmStep, memory: Memory, turn: OpenTurn): Promise<string> {
     for (;;) {
-      const { answer, next, state } = await this.#ask(step, transcript, loop, tell)
-      ;[transcript, loop] = [answer.transcript, state]
-      this.#memories.set(step, { transcript, loop })
+      for (let call = turn.calls[0]; call; call = turn.calls[0]) {
+        await this.#nextRun.ifDue()
+        await this.#use(step, memory.transcript, call, turn.number)
+        turn.calls.shift()
+      }
+      await this.#nextRun.ifDue()
+      const { answer, next, state } = await this.#ask(step, memory, turn.tell)
+      Object.assign(memory, { transcript: answer.transcript, loop: state })
       if (next.kind === 'done') return answer.text
       if (next.kind === 'failed') throw jobFailure(next.type, next.message)
-      const calls = next.kind === 'tools' ? next.calls : []
-      for (const call of calls) await this.#use(step, transcript, call, number)
-      tell = { outcomes: calls.map(({ id, tool }) => ({ id, tool })) }
+      turn.calls = next.kind === 'tools' ? [...next.calls] : []
+      turn.tell = { outcomes: turn.calls.map(({ id, tool }) => ({ id, tool })) }
     }
   }
 
-  async #ask(step: LlmStep, transcript: Transcript, loop: LoopState, tell: Partial<CallModelInput>) {
+  async #ask(step: LlmStep, { transcript, loop }: Memory, tell: Partial<CallModelInput>) {
     const { llm, system, tools, mcp, approve, callTimeout } = step
     const { compacted, summedUp } = loop
     // Told once: it is kept with the transcript.
@@ -170,7 +221,7 @@ export class Models {
           transcript,
           call: { id: call.id, tool: call.tool, summary },
           baseCommit: this.#workspace.baseCommit,
-          ...(reads ? {} : { saved: this.#workspace.saved }),
+          ...(reads ? {} : { saved: this.#workspace.savedAs }),
           timeoutMs: step.toolTimeout,
         },
         { startToCloseTimeout: step.toolTimeout + 10 * 60_000 },

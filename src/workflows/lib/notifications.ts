@@ -6,9 +6,10 @@ const MAX_NAMES = 1_000
 
 /** What the job was told of outside events. Each is taken once, by the first step that waits for its name. */
 export class Notifications {
-  readonly #names = new Set<string>()
+  readonly #names: Set<string>
 
-  constructor() {
+  constructor(earlier: string[] = []) {
+    this.#names = new Set(earlier)
     setHandler(
       notifySignal,
       (input) => {
@@ -17,6 +18,11 @@ export class Notifications {
       },
       { description: 'Something has happened that a waitFor step waits for: {"name": "ci"}' },
     )
+  }
+
+  /** Those that no step has taken yet. */
+  get saved(): string[] {
+    return [...this.#names]
   }
 
   take(name: string): boolean {

@@ -11,6 +11,8 @@ import {
 import { perform } from './activities.ts'
 import { jobFailure, toReport } from './failures.ts'
 import type { Journal } from './journal.ts'
+import type { ChangeRequest } from './place.ts'
+import type { TakenUpdates } from './taken-updates.ts'
 
 const DESCRIPTIONS = {
   approve: 'Approve the work: {"by": "your name", "comment": "optional"}',
@@ -27,9 +29,11 @@ export class ReviewDesk {
   readonly #journal: Pick<Journal, 'refuse'>
   #open = false
   #answer: ReviewAnswer | undefined
+  readonly #taken: TakenUpdates
 
-  constructor(journal: Pick<Journal, 'refuse'>) {
+  constructor(journal: Pick<Journal, 'refuse'>, taken: TakenUpdates) {
     this.#journal = journal
+    this.#taken = taken
     const validator = (input: unknown): void => this.#check(input)
     setHandler(approveUpdate, (input) => this.#take({ ...input, decision: 'approve' }), {
       description: DESCRIPTIONS.approve,
@@ -79,14 +83,17 @@ export class ReviewDesk {
   }
 
   async #take(answer: ReviewAnswer): Promise<void> {
+    if (this.#taken.isAgain) return
     const taken = answer.decision === 'requestChanges' ? await admitted(answer) : answer
     // Another answer may have come while this one's steps were checked.
     this.#check(taken)
+    this.#taken.add()
     this.#answer = taken
     this.#open = false
   }
 
   #check(input: unknown): void {
+    if (this.#taken.isAgain) return
     const by = (input as { by?: unknown } | undefined)?.by
     if (typeof by !== 'string' || by.trim() === '')
       throw jobFailure('InvalidSpec', 'by: is missing; say who answers, as in {"by": "your name"}')
@@ -104,8 +111,6 @@ function checkFeedback({ feedback }: { feedback?: unknown }): void {
   if (typeof feedback !== 'string' || feedback.trim() === '')
     throw jobFailure('InvalidSpec', 'feedback: is empty; say what to change')
 }
-
-type ChangeRequest = ReviewAnswer & { decision: 'requestChanges' }
 
 /** Steps that come along are parsed by an activity, since zod stays out of workflows. @throws `InvalidSpec` */
 async function admitted({ by, feedback, steps, decision }: ChangeRequest): Promise<ChangeRequest> {

@@ -4,6 +4,8 @@ import type { AgentJobSpec, CommandStep, SleepStep, Step, WaitStep } from '../..
 import { perform } from './activities.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
+import type { NextRun } from './next-run.ts'
+import type { Cursor } from './place.ts'
 import { type AskedStep, isAsked, type Turns } from './turns.ts'
 import type { Waits } from './waits.ts'
 import type { Workspace } from './workspace.ts'
@@ -22,22 +24,30 @@ export interface StepsOf {
   workspace: Workspace
   waits: Waits
   turns: Turns
+  nextRun: NextRun
   spec: AgentJobSpec
 }
 
-/** @throws `StepFailed` at the first that exits with anything but 0 */
+/**
+ * Runs steps, from the next one on.
+ *
+ * @throws `StepFailed` at the first that exits with anything but 0
+ */
 export async function runSteps(
-  { journal, workspace, waits, turns, spec }: StepsOf,
+  { journal, workspace, waits, turns, nextRun, spec }: StepsOf,
   steps: Step[],
+  cursor: Cursor,
   feedback?: Feedback,
 ): Promise<void> {
-  for (const [index, step] of steps.entries()) {
+  for (; cursor.next < steps.length; cursor.next++) {
+    await nextRun.ifDue()
+    const step = steps[cursor.next]!
     if ('sleep' in step || 'waitFor' in step) {
       await waits.run(step)
       continue
     }
     if (isAsked(step)) {
-      await turns.take(spec, step, turns.askOf(step, feedback))
+      if (!(await turns.goOn(step))) await turns.take(spec, step, turns.askOf(step, feedback))
       continue
     }
     const kind = 'run' in step ? 'run' : 'write' in step ? 'write' : 'patch'
@@ -45,7 +55,7 @@ export async function runSteps(
       runStep(
         workspace,
         step,
-        { patchId: `${journal.round}-${index}`, output: journal.outputName },
+        { patchId: `${journal.round}-${cursor.next}`, output: journal.outputName },
         feedback,
       ),
     )
@@ -80,26 +90,17 @@ export function runCommand(
   feedback?: Feedback,
 ): Promise<CommandResult> {
   const name = stepName(step)
-  return workspace.run(step, name, (target, key) =>
-    perform(
-      'runCommand',
-      `${kind}: ${name}`,
-      {
-        ...target,
-        key,
-        output,
-        script: step.run,
-        cwd: step.cwd,
-        envs: {
-          ...step.envs,
-          ...(feedback && { HOLDFAST_FEEDBACK: feedback.text, HOLDFAST_ROUND: String(feedback.round) }),
-        },
-        timeoutMs: step.timeout,
-      },
-      // The runner ends the command at its time; this is for a worker that doesn't answer any more.
-      { startToCloseTimeout: step.timeout + 10 * 60_000 },
-    ),
-  )
+  return workspace.run(step, name, {
+    summary: `${kind}: ${name}`,
+    output,
+    script: step.run,
+    cwd: step.cwd,
+    envs: {
+      ...step.envs,
+      ...(feedback && { HOLDFAST_FEEDBACK: feedback.text, HOLDFAST_ROUND: String(feedback.round) }),
+    },
+    timeoutMs: step.timeout,
+  })
 }
 
 export async function inJournal(
@@ -129,12 +130,3 @@ export const commandFailure = (
     exitCode === 124 ? `"${name}" ran into its timeout` : `"${name}" exited with ${exitCode}`,
     output,
   )
-
-/**
- * The steps that a request for changes runs again, or a red check: all of them, or from the last agent or model on, which
- * is told what to change.
- */
-export function stepsAgain(steps: Step[]): Step[] {
-  const last = steps.findLastIndex(isAsked)
-  return last < 0 ? steps : steps.slice(last)
-}

@@ -2,6 +2,7 @@ import { condition, setHandler } from '@temporalio/workflow'
 import type { ToolCall } from '../../contract/llm.ts'
 import { allowToolUpdate, denyToolUpdate } from '../../contract/messages.ts'
 import { jobFailure } from './failures.ts'
+import type { TakenUpdates } from './taken-updates.ts'
 
 /** A person's word on a call of a tool. */
 export interface ToolAnswer {
@@ -14,8 +15,10 @@ export interface ToolAnswer {
 export class ToolDesk {
   #pending: string | undefined
   #answer: ToolAnswer | undefined
+  readonly #taken: TakenUpdates
 
-  constructor() {
+  constructor(taken: TakenUpdates) {
+    this.#taken = taken
     const validator = (input: unknown): void => this.#check(input)
     setHandler(allowToolUpdate, ({ by }) => this.#take({ allowed: true, by }), {
       description: 'Allow the call of a tool that the job waits for: {"by": "your name", "call": "its hash"}',
@@ -42,11 +45,14 @@ export class ToolDesk {
   }
 
   #take(answer: ToolAnswer): void {
+    if (this.#taken.isAgain) return
+    this.#taken.add()
     this.#answer = answer
     this.#pending = undefined
   }
 
   #check(input: unknown): void {
+    if (this.#taken.isAgain) return
     const { by, call } = (input ?? {}) as { by?: unknown; call?: unknown }
     if (typeof by !== 'string' || by.trim() === '')
       throw jobFailure(

@@ -3,7 +3,7 @@ import { stepName } from '../../contract/job.ts'
 import type { SleepStep, Step, WaitStep } from '../../contract/spec.ts'
 import { jobFailure } from './failures.ts'
 import type { Journal } from './journal.ts'
-import { Notifications } from './notifications.ts'
+import type { Notifications } from './notifications.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Shorter waits, in ms, are over before somebody sees them in a list. */
@@ -13,11 +13,12 @@ const SEEN_MS = 20_000
 export class Waits {
   readonly #journal: Journal
   readonly #workspace: Workspace
-  readonly #notifications = new Notifications()
+  readonly #notifications: Notifications
 
-  constructor(journal: Journal, workspace: Workspace) {
+  constructor(journal: Journal, workspace: Workspace, notifications: Notifications) {
     this.#journal = journal
     this.#workspace = workspace
+    this.#notifications = notifications
   }
 
   /**

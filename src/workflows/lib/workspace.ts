@@ -2,7 +2,6 @@ import { ActivityFailure, uuid4 } from '@temporalio/workflow'
 import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
-import type { Checkpoint } from '../../activities/job/checkpoints.ts'
 import type { AgentState } from '../../activities/lib/agent-state.ts'
 import type { SandboxEgress } from '../../activities/lib/egress-headers.ts'
 import type { SandboxTarget as Target } from '../../activities/lib/target.ts'
@@ -12,8 +11,12 @@ import type { Journal } from './journal.ts'
 import type { SandboxLease } from './lease.ts'
 import { beganNothing, lossOf } from './losses.ts'
 import { Outage } from './outage.ts'
-import { Setup } from './setup.ts'
+import { type Command, runIn, Setup } from './setup.ts'
 import { worthPausing } from './pause-policy.ts'
+import { cloneWork, egressOf, newWork, restoreWork, saveWork, type Work } from './work.ts'
+
+/** For the next run of the workflow. */
+export type SavedWorkspace = Work & { setup: Command[] }
 
 interface ChangeOptions<T> {
   rerun?: CommandStep['rerun']
@@ -31,38 +34,47 @@ const MAX_LOSSES = 5
  * lost, the work is restored in another one and what was interrupted is done again.
  */
 export class Workspace {
-  baseCommit = ''
   readonly #journal: Journal
   readonly #lease: SandboxLease
+  readonly #setup: Setup
+  readonly #work: Work
   #spec!: AgentJobSpec
-  #checkpoint: Checkpoint | null = null
-  readonly #setup = new Setup()
-  /** What was last written into the sandbox; empty where nothing was. */
-  #sentinel = ''
-  #nextSentinel = uuid4()
   /** The sandbox is a new one that doesn't have the work yet. */
   #incomplete = false
-  #losses = 0
-  #keys = 0
   /** When what goes on was first asked for in this sandbox, where it is asked for again. */
   #askedAt: number | undefined
   /** The same of what restores the work in a new sandbox. */
   #restoringSince: number | undefined
 
-  constructor(journal: Journal, lease: SandboxLease) {
+  constructor(
+    journal: Journal,
+    lease: SandboxLease,
+    earlier?: { saved: SavedWorkspace; spec: AgentJobSpec },
+  ) {
     this.#journal = journal
     this.#lease = lease
+    const { setup, ...work } = earlier?.saved ?? { setup: [], ...newWork() }
+    this.#setup = new Setup(setup)
+    this.#work = work
+    if (earlier) this.#spec = earlier.spec
+  }
+
+  /** While nothing is under way in the sandbox. */
+  get saved(): SavedWorkspace {
+    return { ...this.#work, setup: this.#setup.saved }
+  }
+
+  get baseCommit(): string {
+    return this.#work.baseCommit
   }
 
   /** Bundles in the blob store, in order. */
   get bundles(): string[] {
-    return this.#checkpoint?.bundles.map(({ key }) => key) ?? []
+    return this.#work.checkpoint?.bundles.map(({ key }) => key) ?? []
   }
 
-  /** The rules that its sandboxes are made with; nobody else changes them. */
   get egress(): SandboxEgress {
-    const { allowInternetAccess, network } = this.#spec.sandbox
-    return { allowInternetAccess, network }
+    return egressOf(this.#spec)
   }
 
   async create(spec: AgentJobSpec): Promise<void> {
@@ -80,14 +92,14 @@ export class Workspace {
   }
 
   /** The work as it was last saved: HEAD, tree and index; empty where it never was. */
-  get saved(): string {
-    const { head = '', tree = '', staged = '' } = this.#checkpoint ?? {}
+  get savedAs(): string {
+    const { head = '', tree = '', staged = '' } = this.#work.checkpoint ?? {}
     return `${head} ${tree} ${staged}`.trim()
   }
 
   /** What agents remember, as it was last saved. */
   get agents(): AgentState | undefined {
-    return this.#checkpoint?.agents
+    return this.#work.checkpoint?.agents
   }
 
   /** Does what changes the work, then saves it: after this it isn't lost any more. */
@@ -101,7 +113,7 @@ export class Workspace {
         const result = await work(this.#target)
         begun()
         if (!isSaved?.(result)) await this.#save(`checkpoint after ${what}`, agents)
-        this.#losses = 0
+        this.#work.losses = 0
         return result
       },
       rerun === 'never' && what,
@@ -110,19 +122,19 @@ export class Workspace {
 
   /** A command of the spec. One that ended stays ended, and one that goes on is attached to, in the same sandbox. */
   async run(
-    step: CommandStep,
+    { rerun }: Pick<CommandStep, 'rerun'>,
     name: string,
-    run: (target: Target, key: string) => Promise<CommandResult>,
+    unnamed: Omit<Command, 'key'>,
   ): Promise<CommandResult> {
-    const key = this.nextKey()
-    const result = await this.change(name, (target) => run(target, key), { rerun: step.rerun })
-    if (step.rerun === 'always' && result.exitCode === 0) this.#setup.add(step, (target) => run(target, key))
+    const command = { ...unnamed, key: this.nextKey() }
+    const result = await this.change(name, (target) => runIn(target, command), { rerun })
+    if (rerun === 'always' && result.exitCode === 0) this.#setup.add(command)
     return result
   }
 
   /** Names a durable command of the job. */
   nextKey(): string {
-    return `command-${this.#keys++}`
+    return `command-${this.#work.keys++}`
   }
 
   /** Saves the work, and pauses the sandbox, if there is one, across the wait where that pays. The next use resumes it. */
@@ -147,38 +159,27 @@ export class Workspace {
 
   /** The end: what was saved goes. */
   async discard(): Promise<void> {
-    if (this.#checkpoint) await perform('deleteCheckpoints', 'delete the checkpoints')
+    if (!this.#work.checkpoint) return
+    const { firstRunId } = this.#journal
+    await perform('deleteCheckpoints', 'delete the checkpoints', { firstRunId })
   }
 
   async #clone(): Promise<void> {
-    const { repo, branch, push } = this.#spec
-    const mayExist = push && push.onConflict === 'rebase'
-    const cloned = await perform('cloneRepository', `clone ${repo.url}`, {
-      ...this.#target,
-      repo,
-      egress: this.egress,
-      branch,
-      mayExist,
-      newSentinel: this.#nextSentinel,
-    })
-    this.baseCommit = cloned.baseCommit
-    this.#wrote(this.#nextSentinel)
+    const cloned = await cloneWork(this.#target, this.#spec, this.#work)
+    this.#work.baseCommit = cloned.baseCommit
+    this.#wrote(this.#work.nextSentinel)
   }
 
   #wrote(sentinel: string): void {
-    this.#sentinel = sentinel
-    this.#nextSentinel = uuid4()
+    this.#work.sentinel = sentinel
+    this.#work.nextSentinel = uuid4()
   }
 
   async #save(summary: string, agents?: string[]): Promise<void> {
-    const { bytes, ...checkpoint } = await perform('saveCheckpoint', summary, {
-      ...this.#target,
-      baseCommit: this.baseCommit,
-      previous: this.#checkpoint,
-      newSentinel: this.#nextSentinel,
-      agents,
-    })
-    this.#checkpoint = checkpoint
+    const { firstRunId } = this.#journal
+    const saved = await saveWork(this.#target, this.#work, summary, { agents, firstRunId })
+    const { bytes, ...checkpoint } = saved
+    this.#work.checkpoint = checkpoint
     this.#wrote(checkpoint.sentinel)
     if (bytes > 0) this.#journal.record({ type: 'checkpointed', head: checkpoint.head, bytes })
   }
@@ -235,7 +236,7 @@ export class Workspace {
   }
 
   get #target(): Target {
-    const sentinels = this.#sentinel ? [this.#sentinel, this.#nextSentinel] : []
+    const sentinels = this.#work.sentinel ? [this.#work.sentinel, this.#work.nextSentinel] : []
     return { ...this.#lease.target, sentinels, askedAt: this.#askedAt }
   }
 
@@ -246,14 +247,14 @@ export class Workspace {
   /** Resumes the sandbox, and makes sure that it is what it was. */
   async #wake(): Promise<void> {
     await this.#lease.resume()
-    const expected = this.#checkpoint
+    const expected = this.#work.checkpoint
     if (!expected || this.#incomplete) return
     await perform('verifyResume', 'verify the resumed sandbox', { ...this.#target, expected })
     this.#journal.record({ type: 'resumeVerified', head: expected.head })
   }
 
   #noteLoss(error: unknown): void {
-    if (++this.#losses > MAX_LOSSES) throw error
+    if (++this.#work.losses > MAX_LOSSES) throw error
     const { sandboxId } = this.#lease.use
     this.#journal.record({ type: 'sandboxLost', sandboxId, failure: toReport(error) })
   }
@@ -261,7 +262,7 @@ export class Workspace {
   async #replace(): Promise<void> {
     this.#incomplete = true
     this.#restoringSince = undefined
-    this.#sentinel = ''
+    this.#work.sentinel = ''
     await this.#lease.replace()
   }
 
@@ -269,7 +270,7 @@ export class Workspace {
   async #restore(): Promise<void> {
     const begun = Date.now()
     this.#restoringSince ??= begun
-    const checkpoint = this.#checkpoint
+    const checkpoint = this.#work.checkpoint
     if (!checkpoint) {
       if (this.baseCommit) await this.#clone()
       this.#incomplete = false
@@ -277,13 +278,7 @@ export class Workspace {
       return
     }
     const restore = (summary: string): Promise<void> =>
-      perform('restoreCheckpoint', summary, {
-        ...this.#target,
-        repo: this.#spec.repo,
-        egress: this.egress,
-        baseCommit: this.baseCommit,
-        checkpoint,
-      })
+      restoreWork(this.#target, this.#spec, this.#work, { summary, checkpoint })
     await restore('restore the work from its checkpoint')
     this.#wrote(checkpoint.sentinel)
     await this.#setup.repeat(() => this.#target)
