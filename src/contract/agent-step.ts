@@ -69,6 +69,12 @@ export const agentStep = z
       .max(100_000)
       .optional()
       .describe('Behind so many calls of tools the turn is ended'),
+    maxCostUsd: z
+      .number()
+      .positive()
+      .max(1_000_000)
+      .optional()
+      .describe("Where it has cost so much, by prices or else by the agent's own account, the turn is ended"),
   })
   .describe('Have a coding agent work')
 

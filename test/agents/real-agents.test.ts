@@ -188,6 +188,19 @@ test.each([
   },
 )
 
+test('claude is ended where it has spent what it may', async () => {
+  const spec = await specOf('claude', { idleTimeout: '1m' })
+  const [step] = spec.steps
+  const job = await holdfast.jobs.submit({
+    ...spec,
+    steps: [{ ...step!, maxCostUsd: 1e-6 }],
+  })
+  await expect(job.result()).rejects.toMatchObject({
+    type: 'AgentStuck',
+    message: expect.stringContaining('has cost'),
+  })
+})
+
 test.each(['opencode', 'codex', 'claude', 'aider'] as const)(
   '%s goes on in its conversation when a vendor that was over its limit for long answers again',
   { timeout: 500_000 },

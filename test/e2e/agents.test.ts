@@ -258,15 +258,17 @@ test.concurrent(
 )
 
 test.concurrent(
-  'calls of tools and silence of an agent are counted on when its worker was killed',
+  'calls of tools, cost and silence of an agent are counted on when its worker was killed',
   async () => {
     const call = 'echo \'{"type":"toolCall","tool":"ls","input":"."}\''
     const calling = `${call}; ${call}; until [ -e ../go ]; do sleep 0.05; done; ${call}; ${call}; sleep 60`
+    const use = 'echo \'{"type":"usage","inputTokens":1000000}\''
     const submit = async (run: string, how: object) =>
       holdfast.jobs.submit(await holdfast.spec({ steps: [{ agent: { run }, prompt: 'Go', ...how }] }))
     const jobs = await Promise.all([
       submit(calling, { maxToolCalls: 3 }),
       submit(`${call}; ${call}; sleep 60`, { idleTimeout: '30m' }),
+      submit(calling.replaceAll(call, use), { maxCostUsd: 3.5, prices: { inputUsd: 1, outputUsd: 0 } }),
     ])
     // What is told is kept: it will not be followed again.
     for (const job of jobs) for await (const { index } of agentEvents(job)) if (index === 1) break
@@ -276,12 +278,15 @@ test.concurrent(
       await sandbox!.commands.run('touch ~/go; touch -d "1 hour ago" ~/.holdfast/commands/*/std*')
     }
     await startWorker()
-    const [called, silent] = await Promise.allSettled(jobs.map((job) => job.result()))
+    const [called, silent, dear] = await Promise.allSettled(jobs.map((job) => job.result()))
     expect(called).toMatchObject({
       reason: { type: 'AgentStuck', message: expect.stringMatching(/more than 3 times/) },
     })
     expect(silent).toMatchObject({
       reason: { type: 'AgentStuck', message: expect.stringMatching(/said nothing for 1800 s/) },
+    })
+    expect(dear).toMatchObject({
+      reason: { type: 'AgentStuck', message: expect.stringMatching(/has cost the 3.5 USD/) },
     })
   },
 )

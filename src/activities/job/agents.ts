@@ -2,6 +2,7 @@ import type { AgentStep } from '../../contract/agent-step.ts'
 import { type AgentCli, keyHeaders, quote } from '../../contract/agents/agent.ts'
 import { agentCli } from '../../contract/agents/index.ts'
 import { AgentReader, type AgentReport } from '../../contract/agents/report.ts'
+import { priced } from '../../contract/cost.ts'
 import type { FailureType } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import { outputText } from '../../contract/output.ts'
@@ -51,7 +52,8 @@ export const agentActivities = (deps: ActivityDeps) => ({
   async runAgent(input: RunAgentInput): Promise<AgentTurnResult> {
     const { step, prompt, conversation, key, output, egress, ...target } = input
     const cli = agentCli(step.agent)
-    const { line, envs } = cli.command({ conversation, model: step.model, baseUrl: step.baseUrl })
+    const { model, baseUrl, maxCostUsd } = step
+    const { line, envs } = cli.command({ conversation, model, baseUrl, maxCostUsd })
     const live = new AgentReader(cli)
     let unavailableSince: number | undefined
     const file = await putPrompt(deps, target, { key, prompt })
@@ -79,7 +81,7 @@ export const agentActivities = (deps: ActivityDeps) => ({
             // To say again and again that nobody answers is silence too.
             unavailableSince = live.report.unavailable ? (unavailableSince ?? Date.now()) : undefined
             const silentMs = unavailableSince === undefined ? 0 : Date.now() - unavailableSince
-            return live.report.toolCalls > (step.maxToolCalls ?? Infinity) || silentMs > step.idleTimeout
+            return excessOf(cli, step, live.report) !== undefined || silentMs > step.idleTimeout
           },
         },
       )
@@ -150,21 +152,35 @@ async function readStream(
   return reader.end()
 }
 
+/** What of its bounds a turn has gone beyond, in words. */
+function excessOf(
+  { countsConversation }: AgentCli,
+  { maxToolCalls = Infinity, maxCostUsd = Infinity, prices }: RunAgentInput['step'],
+  { toolCalls, usage, spent }: AgentReport,
+): string | undefined {
+  if (toolCalls > maxToolCalls) return `called tools more than ${maxToolCalls} times`
+  if (maxCostUsd === Infinity) return undefined
+  const tooDear = !countsConversation && priced(usage, prices).usd >= maxCostUsd
+  return spent || tooDear ? `has cost the ${maxCostUsd} USD that it may` : undefined
+}
+
 function problemOf(
-  { program, install }: AgentCli,
-  { agent, idleTimeout, timeout, maxToolCalls }: RunAgentInput['step'],
+  cli: AgentCli,
+  step: RunAgentInput['step'],
   { exitCode, timedOut, stopped, stderr }: CommandResult & { stopped?: Stopped },
   report: AgentReport,
 ): AgentTurnResult['problem'] {
+  const { program, install } = cli
+  const { agent, idleTimeout, timeout } = step
   const name = typeof agent === 'string' ? agent : 'the agent'
   const output = [report.last.join('\n'), outputText(stderr)].filter(Boolean).join('\n')
   const problem = (type: FailureType, message: string) => ({ type, message, output })
-  const called = report.toolCalls > (maxToolCalls ?? Infinity)
-  if (report.unavailable && !called) return problem('ModelUnavailable', report.error ?? '')
+  const excess = excessOf(cli, step, report)
+  if (report.unavailable && !excess) return problem('ModelUnavailable', report.error ?? '')
   if (stopped === 'idle') return problem('AgentStuck', `${name} said nothing for ${idleTimeout / 1000} s`)
   // A worker that died after it had ended the turn for this took its word for it along.
-  if (stopped === 'enough' || (exitCode !== 0 && called))
-    return problem('AgentStuck', `${name} called tools more than ${maxToolCalls} times`)
+  if (stopped === 'enough' || (excess && (exitCode !== 0 || report.spent)))
+    return problem('AgentStuck', `${name} ${excess ?? 'went beyond its bounds'}`)
   if (timedOut) return problem('AgentStuck', `${name} was not done in ${timeout / 1000} s`)
   if (exitCode === NOT_INSTALLED && program && stderr.head.includes(install))
     return problem('AgentNotInstalled', `this template has no program ${program}: ${install}`)

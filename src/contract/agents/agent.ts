@@ -11,8 +11,8 @@ export type AgentEvent =
   | { type: 'edit'; path: string }
   /** What it used since the last time it said so. */
   | { type: 'usage'; inputTokens: number; outputTokens: number; costUsd: number }
-  /** `unavailable`: its model's vendor can't be reached, or has no room now; asked later it may answer. */
-  | { type: 'error'; message: string; unavailable?: boolean }
+  /** `unavailable`: its model's vendor can't be reached, or has no room now; asked later it may answer. `spent`: it has spent what it may. */
+  | { type: 'error'; message: string; unavailable?: boolean; spent?: boolean }
 
 /** One turn of a conversation with an agent. */
 export interface AgentTurn {
@@ -21,6 +21,8 @@ export interface AgentTurn {
   model: string | undefined
   /** Of an endpoint that speaks the protocol of the agent's vendor. */
   baseUrl: string | undefined
+  /** What the turn may cost by the agent's own account. */
+  maxCostUsd?: number | undefined
 }
 
 /** How a coding agent's command line is called without a person, and read. */
@@ -37,7 +39,7 @@ export interface AgentCli {
   command(turn: AgentTurn): { line: string; envs: Record<string, string> }
   /** Where it keeps its conversations, from `~/` on; what is there is saved with the job's work. */
   state: string[]
-  /** Whether what it says of its use is of the whole conversation, and not of the turn. */
+  /** Whether what it says of its use, once its turn has ended, is of the whole conversation. */
   countsConversation?: true
   /** What a line of its standard output tells; nothing of one that isn't understood. */
   read(line: string): AgentEvent[]

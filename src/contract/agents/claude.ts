@@ -19,7 +19,7 @@ export const claude: AgentCli = {
   keyVariable: 'ANTHROPIC_API_KEY',
   host: 'https://api.anthropic.com',
   keyHeader: 'x-api-key',
-  command: ({ conversation, model, baseUrl }) => ({
+  command: ({ conversation, model, baseUrl, maxCostUsd }) => ({
     line: words(
       'claude',
       '--print',
@@ -29,6 +29,7 @@ export const claude: AgentCli = {
       // The sandbox is the border. As root it refuses this.
       '--dangerously-skip-permissions',
       ...(model ? ['--model', model] : []),
+      ...(maxCostUsd ? ['--max-budget-usd', String(maxCostUsd)] : []),
       ...(conversation ? ['--resume', conversation] : []),
     ),
     envs: { DISABLE_AUTOUPDATER: '1', ...(baseUrl && { ANTHROPIC_BASE_URL: baseUrl }) },
@@ -54,6 +55,7 @@ export const claude: AgentCli = {
         const { usage } = event ?? {}
         const cached = asNumber(usage?.cache_read_input_tokens) + asNumber(usage?.cache_creation_input_tokens)
         const failed = (event?.is_error as unknown) === true
+        const spent = (event?.subtype as unknown) === 'error_max_budget_usd'
         return [
           {
             type: 'usage',
@@ -61,7 +63,8 @@ export const claude: AgentCli = {
             outputTokens: asNumber(usage?.output_tokens),
             costUsd: asNumber(event?.total_cost_usd),
           },
-          ...(failed ? [errorInWords(asText(event?.result ?? event?.subtype))] : []),
+          ...(spent ? [{ type: 'error' as const, message: asText(event?.subtype), spent }] : []),
+          ...(failed && !spent ? [errorInWords(asText(event?.result ?? event?.subtype))] : []),
         ]
       }
       default:

@@ -26,6 +26,8 @@ export interface AgentReport {
   error: string | null
   /** Whether that was of its model's vendor, who may answer later, and nothing has come since. */
   unavailable?: boolean
+  /** Whether it has ended as it has spent what it may. */
+  spent?: boolean
   toolCalls: number
   usage: Usage
   /** The last things that it did, each in a line of at most 200 characters. */
@@ -97,6 +99,7 @@ export class AgentReader {
       case 'error':
         report.error = event.message.slice(0, MAX_MESSAGE)
         report.unavailable = event.unavailable ?? false
+        if (event.spent) report.spent = true
         this.#remember(`error: ${event.message}`)
         break
       case 'thought':
