@@ -35,6 +35,8 @@ beforeAll(async () => {
   })
   holdfast = await startHoldfast({
     sandboxArgs: ['--allow-host-loopback', `localhost:${endpoint.port}`],
+    // Each has all the agents on its disk, 2 GB of files.
+    forgetKilled: true,
   })
   const { connection } = holdfast.sandboxes
   const template = Template()

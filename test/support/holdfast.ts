@@ -65,7 +65,7 @@ export interface Holdfast {
 
 /**
  * @param options.sandboxArgs more arguments of the sandbox server
- * @param options.forgetKilled disks of killed sandboxes aren't searched for tokens, since the file's tests have them written there
+ * @param options.forgetKilled disks of killed sandboxes aren't searched for tokens, since the file's tests have them written there, or have very much on them
  * @param options.address of a Temporal server in place of the suite's
  * @param options.encryptionKeys of client and workers, who otherwise write plain payloads
  */
