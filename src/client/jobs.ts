@@ -6,7 +6,7 @@ import {
   type DataConverter,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/client'
-import { SPEC_HASH_MEMO, SUBMITTED_AT_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
+import { JOBS_FILTER, SPEC_HASH_MEMO, SUBMITTED_AT_MEMO, WORKFLOW_TYPES } from '../contract/job.ts'
 import { describeProblems, parse } from '../contract/parse.ts'
 import { columnsAtStart } from '../contract/search-attributes.ts'
 import { REAPER_GRACE_MS, type ReaperInput, type ReaperReport } from '../contract/sandboxes.ts'
@@ -111,10 +111,7 @@ export class Jobs {
    * @param options.query a further condition in Temporal's list filter, such as `ExecutionStatus = "Running"`
    */
   async *list(options: { query?: string; limit?: number } = {}): AsyncGenerator<JobSummary, void> {
-    const query = [
-      `WorkflowType = "${WORKFLOW_TYPES.agentJob}" AND ExecutionStatus != "ContinuedAsNew"`,
-      ...(options.query ? [`(${options.query})`] : []),
-    ].join(' AND ')
+    const query = [JOBS_FILTER, ...(options.query ? [`(${options.query})`] : [])].join(' AND ')
     let left = options.limit ?? Infinity
     try {
       for await (const found of this.#client.workflow.list({ query })) {

@@ -8,9 +8,14 @@ import type { CommandStep, Step } from './spec.ts'
 /** Workflow types, as the Temporal UI shows them. */
 export const WORKFLOW_TYPES = {
   agentJob: 'agentJob',
+  /** Of a job's later runs: a worker of an earlier version, which would do the job from its beginning, leaves it to others. */
+  agentJobContinued: 'agentJobContinued',
   sandboxReaper: 'sandboxReaper',
   sandboxSession: 'sandboxSession',
 } as const
+
+/** Of Temporal's list, the newest run of each job. */
+export const JOBS_FILTER = `WorkflowType IN ("${WORKFLOW_TYPES.agentJob}", "${WORKFLOW_TYPES.agentJobContinued}") AND ExecutionStatus != "ContinuedAsNew"`
 
 export const DEFAULT_TASK_QUEUE = 'holdfast'
 

@@ -2,7 +2,7 @@ import { setInterval } from 'node:timers/promises'
 import { Client, type WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Runtime } from '@temporalio/worker'
 import type { Logger as Pino } from 'pino'
-import { OPEN_PHASES, type Phase, WORKFLOW_TYPES } from '../contract/job.ts'
+import { JOBS_FILTER, OPEN_PHASES, type Phase } from '../contract/job.ts'
 import { METRICS } from '../contract/metrics.ts'
 import { SEARCH_ATTRIBUTES } from '../contract/search-attributes.ts'
 
@@ -13,7 +13,7 @@ export async function countOpenJobs(
   workflow: WorkflowClient,
   taskQueue: string,
 ): Promise<{ phase: Phase; jobs: number }[]> {
-  const open = `WorkflowType = "${WORKFLOW_TYPES.agentJob}" AND ExecutionStatus = "Running" AND TaskQueue = "${taskQueue}"`
+  const open = `${JOBS_FILTER} AND ExecutionStatus = "Running" AND TaskQueue = "${taskQueue}"`
   const counts: { phase: Phase; jobs: number }[] = []
   for (const phase of OPEN_PHASES) {
     const { count } = await workflow.count(`${open} AND ${SEARCH_ATTRIBUTES.phase.name} = "${phase}"`)

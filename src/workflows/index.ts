@@ -1,3 +1,3 @@
-export { agentJob } from './agent-job.ts'
+export { agentJob, agentJob as agentJobContinued } from './agent-job.ts'
 export { sandboxReaper } from './sandbox-reaper.ts'
 export { sandboxSession } from './sandbox-session.ts'

@@ -55,6 +55,11 @@ const lines = (text: string): string[] => text.trim().split('\n')
 async function runsOf(job: Job): Promise<number> {
   const histories = await fetchRuns(holdfast.workflows, job.id)
   expect(await replay(histories)).toEqual([])
+  const types = histories.map(
+    ({ history }) => history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name,
+  )
+  // A worker of an earlier version knows no more than the first, and can't begin the job anew.
+  expect(types).toEqual(['agentJob', ...histories.slice(1).map(() => 'agentJobContinued')])
   return histories.length
 }
 

@@ -6,7 +6,7 @@ import {
   patched,
   workflowInfo,
 } from '@temporalio/workflow'
-import { type DiffSummary, SUBMITTED_AT_MEMO } from '../../contract/job.ts'
+import { type DiffSummary, SUBMITTED_AT_MEMO, WORKFLOW_TYPES } from '../../contract/job.ts'
 import type { LeaseState } from '../../contract/session.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import type { agentJob } from '../agent-job.ts'
@@ -54,6 +54,7 @@ export class NextRun {
     await condition(allHandlersFinished)
     // A memo given here replaces the one there is.
     const kept = { [SUBMITTED_AT_MEMO]: startTime.getTime(), ...memo }
-    await makeContinueAsNewFunc<typeof agentJob>({ memo: kept })(...this.#leave())
+    const workflowType = WORKFLOW_TYPES.agentJobContinued
+    await makeContinueAsNewFunc<typeof agentJob>({ workflowType, memo: kept })(...this.#leave())
   }
 }
