@@ -32,8 +32,10 @@ export const commandOperations = {
   /** E2B's `commands.list`, and the durable commands that run. Reads only. */
   'commands.list': (use, { user }) =>
     use.sdk(async (sandbox) => {
-      const { stdout } = await sandbox.commands.run(listCommand(runnerHome(user)), { ...(user && { user }) })
-      const others = await sandbox.commands.list()
+      const [{ stdout }, others] = await Promise.all([
+        sandbox.commands.run(listCommand(runnerHome(user)), { ...(user && { user }) }),
+        sandbox.commands.list(),
+      ])
       const own = others.filter(({ args }) => !args.some((arg) => arg.includes('/.holdfast/commands')))
       return {
         commands: [
@@ -85,12 +87,12 @@ const outcome = ({ stdout, stderr, ...result }: CommandResult): CommandOutcome =
   stderrBytes: stderr.bytes,
 })
 
-/** Lines of id, pid and the command in base64. */
+/** Id, pid and command line, each up to a NUL. */
 const parseList = (text: string): CommandInfo[] =>
   text
-    .split('\n')
+    .split('\0')
     .filter(Boolean)
-    .map((line) => {
-      const [commandId = '', pid, cmd = ''] = line.split(' ')
-      return { commandId, pid: Number(pid), cmd: Buffer.from(cmd, 'base64').toString('utf8').trim() }
+    .map((entry) => {
+      const [commandId = '', pid, ...cmd] = entry.split(' ')
+      return { commandId, pid: Number(pid), cmd: cmd.join(' ').trim() }
     })

@@ -18,7 +18,10 @@ export interface Attachment {
 /** Launches or attaches in `home`, as an activity does in a sandbox. */
 export function attach(
   home: string,
-  launch: Partial<Launch> & { script: string; commandId: string },
+  {
+    env = {},
+    ...launch
+  }: Partial<Launch> & { script: string; commandId: string; env?: Record<string, string> },
 ): Attachment {
   const nonce = randomUUID()
   let out = ''
@@ -38,8 +41,17 @@ export function attach(
     stdoutOffset: 0,
     stderrOffset: 0,
   }
+  const ended = (): Trailer | undefined => {
+    const trailer = reader.end()
+    if (trailer && trailer.kind !== 'running' && !trailer.streamed) {
+      out += trailer.stdout.head
+      err += trailer.stderr.head
+    }
+    return trailer
+  }
   const child = spawn('/bin/bash', ['-l', '-c', attachCommand({ ...defaults, ...launch })], {
     detached: true,
+    env: { ...process.env, ...env },
   })
   const watchers = new Set<() => void>()
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -61,7 +73,7 @@ export function attach(
         watchers.add(check)
         check()
       }),
-    trailer: new Promise((resolve) => child.on('close', () => resolve(reader.end()))),
+    trailer: new Promise((resolve) => child.on('close', () => resolve(ended()))),
     code: new Promise((resolve) => child.on('close', resolve)),
   }
 }

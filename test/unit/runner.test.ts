@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -65,7 +65,12 @@ test('a finished command attached again gives the same result without running', 
   const commandId = id()
   const script = `echo x >>"${home}/${commandId}.count"; exit 5`
   const first = await exited(attach(home, { commandId, script }))
-  expect(await exited(attach(home, { commandId, script }))).toEqual(first)
+  expect(await exited(attach(home, { commandId, script }))).toEqual({ ...first, streamed: true })
+  // An earlier runner left the times to the files.
+  await writeFile(`${home}/commands/${commandId}/exit`, '5 0\n')
+  const ofEarlier = await exited(attach(home, { commandId, script }))
+  expect(ofEarlier).toMatchObject({ exitCode: 5, timedOut: false })
+  expect(Date.now() - ofEarlier.finishedAt).toBeLessThan(60_000)
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\n')
 })
 
@@ -89,7 +94,7 @@ test('a finished command that is forgotten leaves no folder, and is not run agai
   expect(await Promise.all(again)).toEqual(ways.map(() => FORGOTTEN))
   expect(await readFile(`${home}/${commandId}.count`, 'utf8')).toBe('x\n')
   expect(existsSync(`${home}/commands/${commandId}`)).toBe(false)
-  execFileSync('sh', ['-c', cancelCommand(home, running, 1_000)])
+  execFileSync('bash', ['-c', cancelCommand(home, running, 1_000)])
 })
 
 test('a long output is kept as head and tail with its size', async () => {
@@ -121,9 +126,8 @@ test('only commands that run are listed, with their command line', async () => {
   const list = (): string => execFileSync('bash', ['-c', listCommand(own)], { encoding: 'utf8' })
   // It may print before the supervisor has noted its group.
   await expect.poll(list, { timeout: 10_000 }).not.toBe('')
-  const [listed, pid, line = '', ...more] = list().trim().split(/\s/)
-  expect([listed, Number(pid) > 1, more]).toEqual([commandId, true, []])
-  expect(Buffer.from(line, 'base64').toString()).toContain(script)
+  expect(list()).toMatch(new RegExp(`^${commandId} \\d+ bash -c `))
+  expect(list().endsWith(`${script} \0`)).toBe(true)
   await writeFile(`${home}/${commandId}.go`, '')
   await exited(running)
   expect(list()).toBe('')
@@ -195,6 +199,28 @@ test('a working folder that is missing gives 126 and names it', async () => {
   const trailer = await exited(attach(home, { commandId: id(), script: 'true', cwd: `${home}/nowhere` }))
   expect(trailer.exitCode).toBe(126)
   expect(trailer.stderr.head).toContain('nowhere')
+})
+
+test('a command finds its environment and its bytes as they are, whatever the login profile has set', async () => {
+  const profile = join(home, 'profile')
+  await mkdir(profile)
+  await writeFile(
+    join(profile, '.bash_profile'),
+    `set -euC -o pipefail; IFS=:; trap 'echo trapped' EXIT; cd() { false; }; shopt -s nullglob failglob`,
+  )
+  const names = ['d', 'n', 'cmd', 'mode', 'out', 'code', 'home', 'LC_ALL']
+  const env = Object.fromEntries(names.map((name) => [name, `own ${name}`]))
+  const script = `printf '%s,' ${names.map((name) => `"$${name}"`).join(' ')}; printf 'a\\0b\\377\\342\\234'; false; exit 3`
+  const attachment = attach(home, { commandId: id(), script, env: { ...env, HOME: profile } })
+  const { exitCode, stdout } = await exited(attachment)
+  const expected = `${names.map((name) => `own ${name},`).join('')}a\0b\ufffd\ufffd`
+  expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: { head: expected, tail: '', bytes: 72 } })
+})
+
+test('a command that is stopped for a while is waited for', async () => {
+  const script = `(sleep 0.3; kill -s CONT $$) & kill -s STOP $$; echo on; exit 4`
+  const attachment = attach(home, { commandId: id(), script })
+  expect(await exited(attachment)).toMatchObject({ exitCode: 4, stdout: { head: 'on\n' } })
 })
 
 test('an environment value is seen by the command and is in no file of the runner', async () => {

@@ -33,6 +33,8 @@ export interface CommandLine extends SandboxTarget {
   envs?: Record<string, string> | undefined
   /** By whom it runs; E2B's default user if left out. */
   user?: string | undefined
+  /** Whether a connection of a moment ago will do. */
+  recent?: boolean | undefined
   /** ms after which the runner ends the command, with exit code 124; 0 for never. */
   timeoutMs: number
   stdin?: boolean
@@ -174,6 +176,9 @@ export class Follower {
     const trailer = reader.end()
     if (!trailer)
       throw failure('SandboxUnreachable', 'the stream of the command ended early; attaching again')
+    if (trailer.kind !== 'running' && !trailer.streamed)
+      for (const stream of ['stdout', 'stderr'] as const)
+        if (trailer[stream].bytes > 0) this.#see(stream, trailer[stream].head)
     return trailer
   }
 

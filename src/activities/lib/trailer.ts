@@ -1,18 +1,23 @@
 import type { BoundedOutput } from '../../contract/job.ts'
 import { partialMatch } from './partial-match.ts'
 
+interface Outputs {
+  stdout: BoundedOutput
+  stderr: BoundedOutput
+  /** Whether the stream had the outputs too; otherwise the heads are all there is. */
+  streamed: boolean
+}
+
 /** What the runner says at the end of a stream. */
 export type Trailer =
-  | {
+  | ({
       kind: 'exited'
       exitCode: number
       timedOut: boolean
       startedAt: number
       finishedAt: number
-      stdout: BoundedOutput
-      stderr: BoundedOutput
-    }
-  | { kind: 'unknown'; stdout: BoundedOutput; stderr: BoundedOutput }
+    } & Outputs)
+  | ({ kind: 'unknown' } & Outputs)
   /** Of a command that was started only: its process group. */
   | { kind: 'running'; pid: number }
 
@@ -45,8 +50,7 @@ export class TrailerReader {
 
   /** The trailer, or undefined where the stream ended without one. Call it when the stream has ended. */
   end(): Trailer | undefined {
-    if (!this.#found || !this.#held.endsWith('\n')) return undefined
-    return parseTrailer(this.#held.slice(this.#mark.length).trim())
+    return this.#found ? parseTrailer(this.#held.slice(this.#mark.length), this.#mark) : undefined
   }
 
   #emit(length: number): void {
@@ -55,25 +59,25 @@ export class TrailerReader {
   }
 }
 
-/** Parses the trailer's line, without its nonce. */
-export function parseTrailer(line: string): Trailer | undefined {
-  const words = line.split(' ')
+/** Parses the trailer behind its first mark. A mark stands behind each head and tail too. */
+export function parseTrailer(text: string, mark: string): Trailer | undefined {
+  const [first = '', ...sections] = text.split(mark)
+  const at = first.indexOf('\n')
+  if (at < 0) return undefined
+  const words = first.slice(0, at).split(' ')
   if (words[0] === 'running') return { kind: 'running', pid: Number(words[1]) }
   const unknown = words[0] === 'unknown'
-  const record = unknown ? [] : words.splice(0, 4).map(Number)
-  if (unknown) words.shift()
-  if (words.length !== 6 || record.some((number) => !Number.isSafeInteger(number))) return undefined
-  const [stdout, stderr] = [output(words.slice(0, 3)), output(words.slice(3))]
-  if (unknown) return { kind: 'unknown', stdout, stderr }
-  const [exitCode = 0, timedOut, startedAt = 0, finishedAt = 0] = record
-  return { kind: 'exited', exitCode, timedOut: timedOut === 1, startedAt, finishedAt, stdout, stderr }
+  const numbers = words.slice(unknown ? 1 : 0).map(Number)
+  if (sections.length !== 4 || numbers.length !== (unknown ? 3 : 7) || !numbers.every(Number.isSafeInteger))
+    return undefined
+  const [outTail = '', errHead = '', errTail = ''] = sections
+  const [outBytes = 0, errBytes = 0, streamed] = numbers.splice(-3)
+  const outputs = {
+    stdout: { head: first.slice(at + 1), tail: outTail, bytes: outBytes },
+    stderr: { head: errHead, tail: errTail, bytes: errBytes },
+    streamed: streamed === 1,
+  }
+  if (unknown) return { kind: 'unknown', ...outputs }
+  const [exitCode = 0, timedOut, startedAt = 0, finishedAt = 0] = numbers
+  return { kind: 'exited', exitCode, timedOut: timedOut === 1, startedAt, finishedAt, ...outputs }
 }
-
-/** `=` stands before each base64 word, so that an empty output is a word too; `-` says that the head is all of it. */
-const output = ([size, head = '', tail = '-']: string[]): BoundedOutput => ({
-  head: decode(head.slice(1)),
-  tail: tail === '-' ? '' : decode(tail.slice(1)),
-  bytes: Number(size),
-})
-
-const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8')
