@@ -10,12 +10,10 @@ export const fileOperations = {
   /** `files.read`. Reads only. @throws `FileNotFound`; `TooLarge` above 1 MiB */
   'files.read': (use, { path, encoding, user }) =>
     use.sdk(async (sandbox) => {
-      const { size } = await sandbox.files.getInfo(path, by(user))
-      if (size > MAX_FILE_BYTES) throw failure('TooLarge', `${path} has ${size} bytes`)
-      if (encoding === 'utf8')
-        return { content: use.deps.secrets.redact(await sandbox.files.read(path, by(user))) }
-      const bytes = await sandbox.files.read(path, { ...by(user), format: 'bytes' })
-      return { content: Buffer.from(bytes).toString('base64') }
+      const bytes = await bounded(await sandbox.files.read(path, { ...by(user), format: 'stream' }), path)
+      return {
+        content: encoding === 'utf8' ? use.deps.secrets.redact(bytes.toString()) : bytes.toString('base64'),
+      }
     }),
 
   /** `files.write`. A second run writes the same again. @throws `SandboxNoSpace` */
@@ -79,6 +77,18 @@ export const fileOperations = {
       ),
     ),
 } satisfies Family<'files'>
+
+/** @throws `TooLarge` as soon as there are too many */
+async function bounded(stream: ReadableStream<Uint8Array>, path: string): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of stream) {
+    size += part.length
+    if (size > MAX_FILE_BYTES) throw failure('TooLarge', `${path} has more than ${MAX_FILE_BYTES} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
 
 const by = (user: string | undefined): { user?: string } => (user ? { user } : {})
 

@@ -1,9 +1,9 @@
 import type { ParsedInput } from '../contract/operations/inputs.ts'
-import { outputText } from '../contract/output.ts'
 import { failure } from '../contract/failure.ts'
-import { type Remote, runGit } from './lib/git-command.ts'
+import { exited } from './lib/e2b.ts'
+import { gitEnvironment, type Remote, runGit } from './lib/git-command.ts'
+import { gitFailureType, gitMessage } from './lib/git-failures.ts'
 import { parseGitStatus } from './lib/git-status.ts'
-import { HEAD_BYTES, runnerHome, TAIL_BYTES } from './lib/runner.ts'
 import type { Family, Use } from './lib/operation.ts'
 
 /**
@@ -78,8 +78,11 @@ export const gitOperations = {
       repeatable: false,
       hooks: true,
       envs: { MESSAGE: message, ALLOW_EMPTY: String(allowEmpty), ...(author && authorOf(author)) },
-      script: `[ "$ALLOW_EMPTY" = true ] || ! git diff --cached --quiet || exit 3
-printf %s "$MESSAGE" | git commit --quiet --allow-empty --cleanup=whitespace -F -
+      script: `[ "$ALLOW_EMPTY" != true ] || set -- --allow-empty
+git commit --quiet "$@" --cleanup=whitespace -m "$MESSAGE" || {
+  code=$?; ! git diff --cached --quiet || exit 3
+  exit "$code"
+}
 git rev-parse HEAD`,
     })
     if (exitCode === 3) throw failure('NothingToCommit', 'nothing is staged')
@@ -120,22 +123,16 @@ git rev-parse HEAD`,
   },
 
   /** `git status`. Reads only. */
-  'git.status': async (use, { path, user }) => {
-    const { stdout } = await git(use, { cwd: path, user, script: STATUS })
-    const text =
-      outputText(stdout) ||
-      (await use.sdk((sandbox) => sandbox.files.read(`${runnerHome(user)}/status`, user ? { user } : {})))
-    return parseGitStatus(Buffer.from(text, 'base64').toString('utf8'))
-  },
+  'git.status': async (use, { path, user }) =>
+    parseGitStatus(await readGit(use, { path, user, line: 'status --porcelain=v2 --branch -z' })),
 
   /** `git branch`. Reads only. */
   'git.branches': async (use, { path, user }) => {
-    const script = `git branch --format='%(HEAD)%(refname:short)'`
-    const { stdout } = await git(use, { cwd: path, user, script })
-    const lines = outputText(stdout).split('\n').filter(Boolean)
+    const line = `branch --format='%(HEAD)%(refname:short)'`
+    const lines = (await readGit(use, { path, user, line })).split('\n').filter(Boolean)
     const current = lines.find((line) => line.startsWith('*'))?.slice(1)
     return {
-      branches: lines.map((line) => line.slice(1)),
+      branches: lines.slice(0, MAX_BRANCHES).map((line) => line.slice(1)),
       ...(current && !current.startsWith('(') && { currentBranch: current }),
     }
   },
@@ -162,11 +159,15 @@ printf 'protocol=%s\\nhost=%s\\nusername=%s\\npassword=%s\\n\\n' "$PROTOCOL" "$H
   },
 } satisfies Family<'git'>
 
+const MAX_BRANCHES = 1_000
+const MAX_READ = 1_000_000
+
 /** The clone is made beside its place and moved there whole; the key in it says whose it is. */
-const CLONE = `mark=.git/holdfast-clone
-if [ -z "$KEY" ] || [ "$(cat "$DIR/$mark" 2>/dev/null)" != "$KEY" ]; then
+const CLONE = `mark=$DIR/.git/holdfast-clone key=
+[ ! -e "$mark" ] || read -r key <"$mark"
+if [ -z "$KEY" ] || [ "$key" != "$KEY" ]; then
   partial="$DIR.holdfast-partial"
-  rm -rf -- "$partial"
+  [ ! -e "$partial" ] || rm -rf -- "$partial"
   set --
   [ -z "$BRANCH" ] || set -- --branch "$BRANCH" --single-branch
   [ -z "$DEPTH" ] || set -- "$@" --depth "$DEPTH"
@@ -175,24 +176,32 @@ if [ -z "$KEY" ] || [ "$(cat "$DIR/$mark" 2>/dev/null)" != "$KEY" ]; then
   fi
   git clone --quiet "$@" -- "$URL" "$partial"
   [ -z "$STORED_URL" ] || git -C "$partial" remote set-url origin "$STORED_URL"
-  [ -z "$KEY" ] || echo "$KEY" >"$partial/$mark"
-  rmdir -- "$DIR" 2>/dev/null || :
-  mkdir -p -- "$(dirname -- "$DIR")"
+  [ -z "$KEY" ] || echo "$KEY" >"$partial/.git/holdfast-clone"
+  [ ! -d "$DIR" ] || rmdir -- "$DIR"
   mv -T -- "$partial" "$DIR"
 fi
 cd "$DIR"; pwd; git rev-parse HEAD`
-
-/** Printed where it fits into a result, which saves reading a file. */
-const STATUS = `status=$(git status --porcelain=v2 --branch -z | head -c 1000000 | base64 -w 0)
-[ -n "$status" ] || exit 128
-if [ "\${#status}" -le ${HEAD_BYTES + TAIL_BYTES} ]; then printf %s "$status"
-else mkdir -p "$HOME/.holdfast"; printf %s "$status" >"$HOME/.holdfast/status"; fi`
 
 const CURRENT = 'branch=${BRANCH:-$(git symbolic-ref --quiet --short HEAD)}'
 
 type Script = Parameters<typeof runGit>[2]
 
-const git = (use: Use, script: Script) => runGit(use.deps, { ...use.target, ...use.key }, script)
+const git = (use: Use, script: Script) =>
+  runGit(use.deps, { ...use.target, ...use.key, recent: !use.again }, script)
+
+/** What git prints, without a runner: whoever only reads may do so again. @throws the git failures of the closed list */
+async function readGit(
+  use: Use,
+  { path, user, line }: { path: string; user: string | undefined; line: string },
+): Promise<string> {
+  const envs = { ...gitEnvironment({}, undefined), DIR: path }
+  const script = `git -C "$DIR" ${line} | head -c ${MAX_READ}; code=\${PIPESTATUS[0]}; [ "$code" = 141 ] || exit "$code"`
+  const { exitCode, stdout, stderr } = await use.sdk((sandbox) =>
+    exited(sandbox.commands.run(script, { envs, timeoutMs: 0, ...(user && { user }) })),
+  )
+  if (exitCode !== 0) throw failure(gitFailureType(stderr), gitMessage(stderr), { output: stderr })
+  return stdout
+}
 
 /** The URL of a named remote, for which the credentials answer; only asked for where there are any. */
 async function remoteOf(

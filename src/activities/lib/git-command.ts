@@ -34,7 +34,7 @@ interface GitScript {
 const HELPER =
   '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$HOLDFAST_GIT_USERNAME" "$HOLDFAST_GIT_PASSWORD"; }; f'
 
-type GitTarget = SandboxTarget & Pick<DurableCommand, 'key' | 'scope' | 'forget'>
+type GitTarget = SandboxTarget & Pick<DurableCommand, 'key' | 'scope' | 'forget' | 'recent'>
 
 /**
  * Runs git as a durable command. One that may be repeated finds what an earlier run has done.
@@ -43,7 +43,7 @@ type GitTarget = SandboxTarget & Pick<DurableCommand, 'key' | 'scope' | 'forget'
  */
 export async function runGit(
   deps: ActivityDeps,
-  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key, scope, forget }: GitTarget,
+  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key, scope, forget, recent }: GitTarget,
   git: GitScript,
 ): Promise<CommandResult> {
   const command = (login?: Login): Promise<CommandResult> =>
@@ -55,6 +55,7 @@ export async function runGit(
       key,
       scope,
       forget,
+      recent,
       user: git.user,
       script: `set -e\n${git.script}`,
       cwd: git.cwd ?? REPOSITORY,
@@ -92,7 +93,7 @@ const basic = ({ username, password }: Login): string =>
  * URL only, so that a redirect or a submodule can't draw the token elsewhere; hooks of the repository don't run where the
  * token works.
  */
-function gitEnvironment(
+export function gitEnvironment(
   { remote, hooks }: Pick<GitScript, 'remote' | 'hooks'>,
   login: Login | undefined,
 ): Record<string, string> {

@@ -5,7 +5,7 @@ export type FinishedCommand = { key: string } | { commandId: string }
 
 /** Whether the operation launches a durable command, of which the runner keeps a record in the sandbox. */
 export const leavesRecord = (name: SandboxOperationName): boolean =>
-  name.startsWith('git.') ||
+  (name.startsWith('git.') && !['git.status', 'git.branches'].includes(name)) ||
   [
     'commands.run',
     'commands.start',
