@@ -32,7 +32,10 @@ export const sandboxOperations = {
     }),
 
   /** `setTimeout`. A second run sets it again. */
-  'sandbox.setTimeout': (use, { timeoutMs }) => use.sdk((sandbox) => sandbox.setTimeout(timeoutMs)),
+  'sandbox.setTimeout': async (use, { timeoutMs }) => {
+    await use.sdk((sandbox) => sandbox.setTimeout(timeoutMs))
+    use.deps.e2b.forget(use.target.sandboxId)
+  },
 
   /** `createSnapshot`. A second run finds the snapshot by its name, where it was given one; otherwise it makes another. */
   'sandbox.createSnapshot': async (use, { name }) => {

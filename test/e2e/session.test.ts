@@ -192,9 +192,12 @@ test('closing ends what runs', async () => {
   expect(await sandboxIds()).not.toContain(sandboxId)
 })
 
-test('a sandbox that was killed from outside is told as gone, and the session can be closed', async () => {
+test('a sandbox that somebody else pauses is resumed by the next use, one that was killed is told as gone, and the session can be closed', async () => {
   const session = await open()
   const { sandboxId } = await session.getInfo()
+  await session.run('true')
+  await Sandbox.pause(sandboxId, holdfast.sandboxes.connection)
+  expect((await session.run('echo on')).stdout).toBe('on\n')
   await Sandbox.kill(sandboxId, holdfast.sandboxes.connection)
   await expect(session.run('true')).rejects.toMatchObject({ type: 'SandboxGone' })
   expect((await session.status()).state).toBe('lost')

@@ -17,6 +17,8 @@ import { mapE2BError, mapped } from '../../src/activities/lib/e2b.ts'
 
 test.each([
   [new SandboxNotFoundError('gone'), 'SandboxGone', true],
+  // What the SDK says of a sandbox that may be paused.
+  [new SandboxNotFoundError('Sandbox is probably not running anymore'), 'SandboxUnreachable', false],
   [new TimeoutError('late'), 'SandboxUnreachable', false],
   [new TypeError('fetch failed'), 'SandboxUnreachable', false],
   [new ServiceBusyError('busy'), 'SandboxBusy', false],

@@ -9,7 +9,6 @@ import { executionOf } from './execution.ts'
 import { failure } from '../../contract/failure.ts'
 import { type CommandLine, type Followed, Follower, type Onlooker, type Stopped } from './follower.ts'
 import type { Mode } from './runner.ts'
-import type { SandboxTarget } from './target.ts'
 import type { Trailer } from './trailer.ts'
 
 /** A command to run, once for its key. */
@@ -137,8 +136,11 @@ export async function beforeBegin<T>(work: () => Promise<T>): Promise<T> {
 
 export const connectFirst = (
   deps: ActivityDeps,
-  { sandboxId, sandboxTimeoutMs }: Pick<SandboxTarget, 'sandboxId' | 'sandboxTimeoutMs'>,
-): Promise<Sandbox> => beforeBegin(() => deps.e2b.connect(sandboxId, sandboxTimeoutMs))
+  command: Pick<CommandLine, 'sandboxId' | 'sandboxTimeoutMs' | 'recent'>,
+): Promise<Sandbox> => {
+  const { sandboxId, sandboxTimeoutMs, recent } = command
+  return beforeBegin(() => deps.e2b.connect(sandboxId, sandboxTimeoutMs, recent))
+}
 
 function redacted(deps: ActivityDeps, result: CommandResult & { kind?: string }): CommandResult {
   const { commandId, exitCode, timedOut, startedAt, finishedAt } = result

@@ -1,6 +1,7 @@
 import {
   AuthenticationError,
   type BuildInfo,
+  CommandExitError,
   type EntryInfo,
   FileNotFoundError,
   InvalidArgumentError,
@@ -22,6 +23,7 @@ import { failure } from '../../contract/failure.ts'
 import { measured } from './metrics.ts'
 import { publicUrl } from './public-url.ts'
 import { pacedCreates } from './paced.ts'
+import { recentConnections } from './recent.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 /** Where E2B is. All undefined means the E2B cloud with the API key given. */
@@ -84,8 +86,15 @@ export interface E2B {
    * pauses itself and stray traffic can't wake it.
    */
   create(options: CreateOptions): Promise<Sandbox>
-  /** `Sandbox.connect`: resumes a paused sandbox. The timeout (ms) only ever extends that of a running one. */
-  connect(sandboxId: string, timeoutMs: number): Promise<Sandbox>
+  /**
+   * `Sandbox.connect`: resumes a paused sandbox. The timeout (ms) only ever extends that of a running one.
+   *
+   * @param recent whether a connection of a moment ago will do, for what may be tried again: where somebody has paused the sandbox
+   * meanwhile, what follows fails as `SandboxUnreachable`
+   */
+  connect(sandboxId: string, timeoutMs: number, recent?: boolean): Promise<Sandbox>
+  /** Has the next `connect` connect. */
+  forget(sandboxId: string): void
   /** `Sandbox.getInfo`. */
   info(sandboxId: string): Promise<SandboxInfo>
   /** `Sandbox.list` by metadata, all pages, running and paused ones. */
@@ -114,6 +123,9 @@ export interface E2B {
 export function createE2B({ createsPerSecond, ...config }: E2BConfig): E2B {
   const turn = pacedCreates(createsPerSecond)
   const connection = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
+  const recent = recentConnections((sandboxId, timeoutMs) =>
+    mapped('Sandbox.connect', () => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
+  )
   return {
     create: async ({ autoResume = false, ...options }) => {
       await turn()
@@ -128,8 +140,7 @@ export function createE2B({ createsPerSecond, ...config }: E2BConfig): E2B {
         return Sandbox.connect(sandboxId, { ...connection, timeoutMs: options.timeoutMs })
       })
     },
-    connect: (sandboxId, timeoutMs) =>
-      mapped('Sandbox.connect', () => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
+    ...recent,
     info: (sandboxId) => mapped('Sandbox.getInfo', () => Sandbox.getInfo(sandboxId, connection)),
     list: (metadata) =>
       mapped('Sandbox.list', async () => {
@@ -155,9 +166,27 @@ export function createE2B({ createsPerSecond, ...config }: E2BConfig): E2B {
           ...withoutUndefined({ cpuCount, memoryMB }),
         }),
       ),
-    pause: (sandboxId) => mapped('Sandbox.pause', () => Sandbox.pause(sandboxId, connection)),
-    kill: (sandboxId) => mapped('Sandbox.kill', () => Sandbox.kill(sandboxId, connection)),
+    pause: (sandboxId) => {
+      recent.forget(sandboxId)
+      return mapped('Sandbox.pause', () => Sandbox.pause(sandboxId, connection))
+    },
+    kill: (sandboxId) => {
+      recent.forget(sandboxId)
+      return mapped('Sandbox.kill', () => Sandbox.kill(sandboxId, connection))
+    },
     publicUrl: (sandbox, port) => publicUrl(config, sandbox, port),
+  }
+}
+
+type Exit = Pick<CommandExitError, 'exitCode' | 'stdout' | 'stderr'>
+
+/** A command's end, with the exit code as data. */
+export async function exited(run: Promise<Exit>): Promise<Exit> {
+  try {
+    return await run
+  } catch (error) {
+    if (error instanceof CommandExitError) return error
+    throw error
   }
 }
 
@@ -209,6 +238,8 @@ export function mapE2BError(error: unknown): ApplicationFailure {
   // A stream cut in the middle of a message: the SDK takes what is left of it for a bad argument.
   if (/protocol error|cannot decode message/.test(message))
     return failure('SandboxUnreachable', message, cause)
+  // Of its own port, not by E2B: it may be paused.
+  if (message.includes('probably not running')) return failure('SandboxUnreachable', message, cause)
   if (error instanceof FileNotFoundError) return failure('FileNotFound', message, cause)
   if (error instanceof SandboxNotFoundError) return failure('SandboxGone', message, cause)
   if (error instanceof AuthenticationError) return failure('SandboxAuthenticationFailed', message, cause)

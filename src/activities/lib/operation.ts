@@ -37,7 +37,10 @@ export interface Use {
   signal(name: string, ...args: unknown[]): Promise<void>
   /** Makes a call with heartbeats. */
   beating<T>(call: () => Promise<T>): Promise<T>
-  /** Connects, which resumes a paused sandbox, and makes a call of the SDK, with heartbeats; its errors are of the closed list. */
+  /**
+   * Connects, which resumes a paused sandbox, and makes a call of the SDK, with heartbeats; its errors are of the closed list. A first
+   * attempt relies on a connection of a moment ago.
+   */
   sdk<T>(call: (sandbox: Sandbox) => Promise<T>): Promise<T>
   /** A command line of this operation, for `runDurably`. */
   command(line: Omit<CommandLine, keyof SandboxTarget>): CommandLine & Use['key']
@@ -80,18 +83,19 @@ type ActivitiesOf<M> = {
 }
 
 function useOf(name: OperationName, deps: ActivityDeps, target: SandboxTarget, key: Use['key']): Use {
+  const again = Context.current().info.attempt > 1
   return {
     deps,
     target,
     key,
-    again: Context.current().info.attempt > 1,
+    again,
     signal: (name, ...args) => deps.signal(executionOf(), name, ...args),
     beating: whileBeating,
     sdk: (call) =>
       whileBeating(async () => {
-        const sandbox = await deps.e2b.connect(target.sandboxId, target.sandboxTimeoutMs)
+        const sandbox = await deps.e2b.connect(target.sandboxId, target.sandboxTimeoutMs, !again)
         return mapped(name, () => call(sandbox))
       }),
-    command: (line) => ({ ...target, ...key, ...line }),
+    command: (line) => ({ ...target, ...key, recent: !again, ...line }),
   }
 }
