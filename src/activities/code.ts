@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { CancelledFailure, Context } from '@temporalio/activity'
 import { MAX_FILE_BYTES } from '../contract/operations/files.ts'
 import type { ParsedInput } from '../contract/operations/inputs.ts'
 import type { Artifact, CodeResult, Execution } from '../contract/operations/results.ts'
@@ -19,7 +20,7 @@ const IMAGES = ['png', 'jpeg', 'svg', 'pdf'] as const
 export const codeOperations = {
   /**
    * `runCode`. The kernel interrupts what its client has left, so code can't be attached to: a second run returns what the first
-   * recorded, or ends as `OutcomeUnknown`. What the code throws is data.
+   * recorded, or ends as `OutcomeUnknown`. What the code throws is data. A cancellation restarts its kernel.
    */
   'code.run': (use, { live, ...code }) => {
     const name = live ? use.key.key : undefined
@@ -70,7 +71,7 @@ function run(
     const folder = `${RUNNER_HOME}/executions/${currentCommandId(use.key)}`
     const recorded = await begun(sandbox, folder)
     if (recorded) return recorded
-    const executed = await sandbox.runCode(code, {
+    const running = sandbox.runCode(code, {
       ...(contextId ? { context: { id: contextId, language: '', cwd: '' } } : language ? { language } : {}),
       ...(envs && { envs }),
       ...(logs && {
@@ -79,10 +80,42 @@ function run(
       }),
       timeoutMs,
     })
+    const executed = await unlessCancelled(running, () => stopKernel(sandbox, { language, contextId }))
     const result = await bounded(use, executed)
-    await sandbox.files.write(`${folder}/result`, JSON.stringify(result))
+    // Of use only where Temporal doesn't get the result from here: it waits for nothing, and its failure fails nothing.
+    const { log } = Context.current()
+    sandbox.files
+      .write(`${folder}/result`, JSON.stringify(result))
+      .catch((error: unknown) => log.warn('the result of the code is not recorded', { error }))
     return result
   })
+}
+
+/** What it gives, unless the activity is cancelled before: then what it does is stopped first. */
+async function unlessCancelled<T>(work: Promise<T>, stop: () => Promise<unknown>): Promise<T> {
+  const context = Context.current()
+  const cancelled = new Promise<never>((_, reject) => {
+    const onAbort = (): void => {
+      // A worker that stops lets the code end.
+      if (!context.cancellationDetails?.cancelRequested) return
+      void stop()
+        .catch((error: unknown) => context.log.warn('the code could not be stopped', { error }))
+        .then(() => reject(new CancelledFailure('the code was stopped')))
+    }
+    if (context.cancellationSignal.aborted) onAbort()
+    else context.cancellationSignal.addEventListener('abort', onAbort, { once: true })
+  })
+  return Promise.race([work, cancelled])
+}
+
+/** E2B has no other way to interrupt code: its kernel loses what it knows. */
+async function stopKernel(
+  sandbox: Sandbox,
+  { language = 'python', contextId }: Pick<ParsedInput<'code.run'>, 'language' | 'contextId'>,
+): Promise<void> {
+  const contexts = contextId ? [] : await sandbox.listCodeContexts()
+  const id = contextId ?? contexts.find((context) => context.language.startsWith(language))?.id
+  if (id) await sandbox.restartCodeContext(id)
 }
 
 /**

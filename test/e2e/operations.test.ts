@@ -32,3 +32,14 @@ test('what code prints arrives while it runs', async () => {
   expect(heard).toBe('begun\nend\n')
   await session.close()
 })
+
+test('closing a session ends the code that runs, at once', async () => {
+  const session = await world.holdfast.jobs.sessions.open(`session-${randomUUID()}`)
+  const run = session.runCode('open("begun", "w").close()\nimport time; time.sleep(300)', {
+    timeoutMs: 300_000,
+  })
+  const outcome = run.catch((error: unknown) => error)
+  await expect.poll(() => session.files.exists('begun'), { timeout: 10_000 }).toBe(true)
+  await session.close()
+  expect(await outcome).toMatchObject({ type: 'SandboxClosed' })
+})
