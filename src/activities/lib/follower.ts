@@ -156,11 +156,11 @@ export class Follower {
     const onCancel = AsyncResource.bind((): void => void this.#cancel(stop))
     cancellation.addEventListener('abort', onCancel, { once: true })
     if (cancellation.aborted) onCancel()
-    this.#heartbeat()
     if (missed?.enough) this.#endFor('enough')
     try {
       await raceAbort(handle.wait(), stop.signal)
     } catch (error) {
+      this.#heartbeat()
       // The follower's own end is told by its trailer; without one the stream was lost, and the command goes on.
       if (stop.signal.aborted) throw stop.signal.reason
       if (!reader.end())
@@ -170,12 +170,13 @@ export class Follower {
       clearInterval(beat)
       if (patience) clearTimeout(patience)
       cancellation.removeEventListener('abort', onCancel)
-      this.#heartbeat()
       handle.disconnect().catch(() => undefined) // the stream is over, or lost: either way nothing is left to do
     }
     const trailer = reader.end()
-    if (!trailer)
+    if (!trailer) {
+      this.#heartbeat()
       throw failure('SandboxUnreachable', 'the stream of the command ended early; attaching again')
+    }
     if (trailer.kind !== 'running' && !trailer.streamed)
       for (const stream of ['stdout', 'stderr'] as const)
         if (trailer[stream].bytes > 0) this.#see(stream, trailer[stream].head)
@@ -194,6 +195,7 @@ export class Follower {
   }
   readonly #uncertain = { stdoutBytes: false, stderrBytes: false }
 
+  /** Billed, and a write of Temporal's: not of a command that is done before the first is due. */
   #heartbeat(): void {
     this.#context.heartbeat({ ...this.#seen })
   }
