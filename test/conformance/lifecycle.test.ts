@@ -172,8 +172,9 @@ describe('timeout', () => {
   })
 
   test('a sandbox with onTimeout pause is paused at its end, and resumes', async () => {
-    const sandbox = await create({ timeoutMs: 1_000, lifecycle: { onTimeout: 'pause', autoResume: false } })
+    const sandbox = await create({ lifecycle: { onTimeout: 'pause', autoResume: false } })
     await sandbox.files.write('kept', 'yes')
+    await sandbox.setTimeout(1_000)
     await expect.poll(async () => (await sandbox.getInfo()).state, { timeout: 10_000 }).toBe('paused')
     expect(await sandbox.isRunning()).toBe(false)
     await sandbox.connect({ timeoutMs: 60_000 })

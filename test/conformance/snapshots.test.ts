@@ -165,7 +165,7 @@ describe('snapshots', () => {
     const { copies } = (await (await fetch(`${server.apiUrl}/health`)).json()) as { copies: string }
     skip(copies !== 'shared', 'this machine can share no blocks')
     const source = await create()
-    await source.commands.run('head -c 100M /dev/urandom > large; sync; md5sum large > sum')
+    await source.commands.run('head -c 32M /dev/urandom > large; sync; md5sum large > sum')
     const used = () => {
       const { blocks, bfree, bsize } = statfsSync(join(server.dataDir, 'disks'))
       return ((blocks - bfree) * bsize) / 2 ** 20
@@ -173,8 +173,8 @@ describe('snapshots', () => {
     const before = used()
     const { snapshotId } = await source.createSnapshot()
     const copied = [await create({}, snapshotId), ...((await source.fork({ count: 2 })) as Sandbox[])]
-    expect(used() - before).toBeLessThan(50)
-    await source.commands.run('head -c 100M /dev/zero > large; sync')
+    expect(used() - before).toBeLessThan(24)
+    await source.commands.run('head -c 32M /dev/zero > large; sync')
     for (const copy of copied) expect((await copy.commands.run('md5sum -c sum')).stdout).toBe('large: OK\n')
   })
 
