@@ -94,18 +94,20 @@ function run(
 /** What it gives, unless the activity is cancelled before: then what it does is stopped first. */
 async function unlessCancelled<T>(work: Promise<T>, stop: () => Promise<unknown>): Promise<T> {
   const context = Context.current()
-  const cancelled = new Promise<never>((_, reject) => {
+  const { cancellationSignal, log } = context
+  const cancelled = new Promise<true>((resolve) => {
     const onAbort = (): void => {
       // A worker that stops lets the code end.
-      if (!context.cancellationDetails?.cancelRequested) return
-      void stop()
-        .catch((error: unknown) => context.log.warn('the code could not be stopped', { error }))
-        .then(() => reject(new CancelledFailure('the code was stopped')))
+      if (context.cancellationDetails?.cancelRequested) resolve(true)
     }
-    if (context.cancellationSignal.aborted) onAbort()
-    else context.cancellationSignal.addEventListener('abort', onAbort, { once: true })
+    if (cancellationSignal.aborted) onAbort()
+    else cancellationSignal.addEventListener('abort', onAbort, { once: true })
   })
-  return Promise.race([work, cancelled])
+  if (await Promise.race([work.then(() => false), cancelled])) {
+    await stop().catch((error: unknown) => log.warn('the code could not be stopped', { error }))
+    throw new CancelledFailure('the code was stopped')
+  }
+  return work
 }
 
 /** E2B has no other way to interrupt code: its kernel loses what it knows. */

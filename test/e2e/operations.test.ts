@@ -33,7 +33,7 @@ test('what code prints arrives while it runs', async () => {
   await session.close()
 })
 
-test('closing a session ends the code that runs, at once', async () => {
+test('closing a session stops the code that runs in it', async () => {
   const session = await world.holdfast.jobs.sessions.open(`session-${randomUUID()}`)
   const run = session.runCode('open("begun", "w").close()\nimport time; time.sleep(300)', {
     timeoutMs: 300_000,

@@ -18,7 +18,7 @@ import {
   type SandboxInfo,
 } from 'e2b'
 import { type Execution, Sandbox } from '@e2b/code-interpreter'
-import { ApplicationFailure } from '@temporalio/common'
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { failure } from '../../contract/failure.ts'
 import { measured } from './metrics.ts'
 import { publicUrl } from './public-url.ts'
@@ -222,7 +222,7 @@ export function mapped<T>(name: string, call: () => Promise<T>): Promise<T> {
     try {
       return await call()
     } catch (error) {
-      throw mapE2BError(error)
+      throw error instanceof CancelledFailure ? error : mapE2BError(error)
     }
   })
 }

@@ -104,13 +104,16 @@ supervise() {
   set -m; bash -c "$_cmd" <"$_in" >>"$_d/stdout" 2>>"$_d/stderr" 3>&- & _c=$!; set +m
   echo "$_c" >"$_d/child"; echo "child $_c" >&3
   _n=0 _timed=0 _s=
-  while [ "$_n" -lt "$_ticks" ]; do sleep "$_tick" 3>&- & _s=$!; kill -0 "$_c" || break; wait -n; _n=$((_n+1)); done
+  while [ "$_n" -lt "$_ticks" ] && kill -0 "$_c"; do
+    sleep "$_tick" 3>&- & _s=$!; kill -0 "$_c" || break
+    wait -n; _n=$((_n+1))
+  done
   if [ "$_ticks" != 0 ] && kill -0 "$_c"; then
     _timed=1; kill -s TERM -- "-$_c"; sleep 5 3>&- & _s=$!; wait -n; kill -s KILL -- "-$_c"
   fi
   wait "$_c"; _code=$?
-  kill $_s $_h
   if [ "$_timed" = 1 ]; then record 124 1; else record "$_code" 0; fi
+  kill $_s $_h
 }`
 
 /** Before each script: E2B's SDK runs command lines in a login shell, whose profile may have set anything. */
