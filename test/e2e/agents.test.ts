@@ -18,6 +18,7 @@ beforeAll(async () => {
   endpoint = await startLlmEndpoint((request, n) => answer(request, n))
   holdfast = await startHoldfast({
     sandboxArgs: ['--faults', '--allow-host-loopback', `localhost:${endpoint.port}`],
+    forgetKilled: true,
   })
   worlds.push(holdfast, endpoint)
   await startWorker()
