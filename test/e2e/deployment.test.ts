@@ -61,7 +61,8 @@ test('worker and client reach Temporal by TLS and an API key, as Temporal Cloud 
   const front = await startCloudFront(inject('temporalAddress'))
   onTestFinished(() => front.stop())
   const taskQueue = `cloud-${holdfast.taskQueue}`
-  await holdfast.startWorker({ ...front.env, HOLDFAST_TASK_QUEUE: taskQueue })
+  const worker = await holdfast.startWorker({ ...front.env, HOLDFAST_TASK_QUEUE: taskQueue })
+  onTestFinished(() => end(worker, 'SIGTERM'))
   onTestFinished(() => void vi.unstubAllEnvs())
   for (const [name, value] of Object.entries(front.env)) vi.stubEnv(name, value)
   const jobs = await connect({ taskQueue })

@@ -22,6 +22,11 @@ export async function startCloudFront(server: string): Promise<CloudFront> {
   const front = createSecureServer(await authority.issue('localhost'))
   front.on('stream', (stream, headers) => {
     stream.on('error', () => undefined)
+    // What comes while all is ended.
+    if (upstream.destroyed) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM)
+      return
+    }
     if (headers.authorization !== `Bearer ${apiKey}`) {
       const unauthenticated = { 'content-type': 'application/grpc', 'grpc-status': '16' }
       stream.respond({ ':status': 200, ...unauthenticated }, { endStream: true })

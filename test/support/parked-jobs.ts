@@ -37,7 +37,7 @@ export interface ParkedFigures {
 
 /** Jobs submitted at once, and those on their way at most: a backlog would be measured otherwise. */
 const AT_ONCE = 50
-const ON_THEIR_WAY = 200
+const ON_THEIR_WAY = 500
 
 /** Parks real jobs on one real worker, has one of them done, and ends all. */
 export const parkJobs = (options: ParkedOptions): Promise<ParkedFigures> =>
@@ -63,8 +63,10 @@ async function parkOn(
     return Number(families.find(({ name }) => name === 'temporal_sticky_cache_size')?.metrics[0]?.value)
   }
   const waiting = beforeSandbox ? "HoldfastWaitingFor = 'notification go'" : 'HoldfastReviewNeeded = true'
+  let parked = 0
   const untilParked = async (wanted: number): Promise<void> => {
-    while ((await workflow.count(waiting)).count < wanted) await delay(200)
+    // Not more often: SQLite looks at every job to count these.
+    while (parked < wanted && (parked = (await workflow.count(waiting)).count) < wanted) await delay(1_000)
   }
 
   const workerBefore = await memory()
