@@ -13,8 +13,8 @@ test(`${JOBS} jobs wait on one worker, whose memory doesn't grow with them, and 
   })
   console.table(figures)
   expect(figures.inMemory).toBeLessThanOrEqual(CACHED)
-  // Garbage that is not collected yet is part of it.
-  expect(figures.workerWithAllParked).toBeLessThan(figures.workerWithCacheFull * 1.5)
+  // MB: what the jobs in memory may have, and garbage that isn't collected yet. All jobs would have more.
+  expect(figures.workerWithAllParked).toBeLessThan(figures.workerBefore + CACHED + 300)
   expect(figures.statusAfter).toBeLessThan(10_000)
   expect(figures.doneAfter).toBeLessThan(60_000)
 })
