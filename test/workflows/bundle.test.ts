@@ -25,6 +25,6 @@ test.each(['zod', 'e2b', 'yaml', 'pino', '@temporalio/client', '@temporalio/acti
   },
 )
 
-test('the workflow bundle stays under 2.6 MB, source map and all', () => {
-  expect(code.length).toBeLessThan(2_600_000)
+test('the workflow bundle stays under 2.7 MB, source map and all', () => {
+  expect(code.length).toBeLessThan(2_700_000)
 })
