@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // Most tests wait for processes, not for the processor.
-    maxWorkers: 6,
+    // Tests wait for processes; more files at once than this only wait for the processor.
+    maxWorkers: 4,
     // Files leave nothing behind in their process, and importing the SDKs once a process saves a minute.
     isolate: false,
     projects: [

@@ -38,6 +38,7 @@ const spy = {
   run: `setsid sh -c 'while :; do
   cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -aoE "^HOLDFAST_(GIT_PASSWORD|AGENT_KEY)=..." >>/tmp/seen
   cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | grep -aE "(write|read)-[0-9a-f]{8}-|sk-[t]he-key" >>/tmp/arguments
+  sleep 0.02
 done' >/dev/null 2>&1 </dev/null &`,
   name: 'spy',
 }
