@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { pathToFileURL } from 'node:url'
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client'
 import { agentJobSpec, type AgentJobInput, connect, type JobResult, secret } from '../src/index.ts'
 import { locateCli } from '../src/runtime/temporal/locate-cli.ts'
@@ -11,7 +10,7 @@ import { startDevServer } from '../src/runtime/temporal/dev-server.ts'
 import { testGitHost } from '../test/support/git-host.ts'
 import { startOtlpReceiver } from '../test/support/otlp-receiver.ts'
 import { startSandboxServer } from '../test/support/sandbox-server.ts'
-import { end, startWorkerProcess } from '../test/support/worker.ts'
+import { end, startWorkerProcess, workerEnv } from '../test/support/worker.ts'
 
 // What a job costs more where it is watched: columns in the list, metrics, traces. One after the other in one run; medians.
 // npm run bench -- monitoring [--rounds 5] [--json]
@@ -38,15 +37,7 @@ const { address } = temporal
 
 const startWorker = (taskQueue: string, env: NodeJS.ProcessEnv) =>
   startWorkerProcess({
-    ...process.env,
-    TEMPORAL_ADDRESS: address,
-    HOLDFAST_TASK_QUEUE: taskQueue,
-    HOLDFAST_LOG_LEVEL: 'warn',
-    HOLDFAST_BLOB_STORE: pathToFileURL(join(folder, 'blobs')).href,
-    HOLDFAST_SECRET_GIT_TOKEN: git.token,
-    E2B_API_KEY: sandboxes.apiKey,
-    E2B_API_URL: sandboxes.apiUrl,
-    E2B_SANDBOX_URL: sandboxes.sandboxUrl,
+    ...workerEnv({ address, taskQueue, folder, git, sandboxes }),
     ...env,
   })
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Sandbox } from '@e2b/code-interpreter'
 import { Client, Connection } from '@temporalio/client'
 import { connect, type Session } from '../../src/index.ts'
@@ -11,7 +10,7 @@ import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { testGitHost } from '../../test/support/git-host.ts'
 import { prepareKernels } from '../../test/support/kernels.ts'
 import { startSandboxServer } from '../../test/support/sandbox-server.ts'
-import { end, startWorkerProcess } from '../../test/support/worker.ts'
+import { end, startWorkerProcess, workerEnv } from '../../test/support/worker.ts'
 
 /** A session, and a sandbox that is used straight by the SDK, side by side on one server. */
 export interface World {
@@ -44,17 +43,7 @@ export async function startWorld(): Promise<World> {
   })
   const { address } = temporal
   const taskQueue = `bench-${randomUUID()}`
-  const worker = await startWorkerProcess({
-    ...process.env,
-    TEMPORAL_ADDRESS: address,
-    HOLDFAST_TASK_QUEUE: taskQueue,
-    HOLDFAST_LOG_LEVEL: 'warn',
-    HOLDFAST_BLOB_STORE: pathToFileURL(join(folder, 'blobs')).href,
-    HOLDFAST_SECRET_GIT_TOKEN: git.token,
-    E2B_API_KEY: sandboxes.apiKey,
-    E2B_API_URL: sandboxes.apiUrl,
-    E2B_SANDBOX_URL: sandboxes.sandboxUrl,
-  })
+  const worker = await startWorkerProcess(workerEnv({ address, taskQueue, folder, git, sandboxes }))
   const jobs = await connect({ address, taskQueue })
   const connection = await Connection.connect({ address })
   const session = await jobs.sessions.open('bench', { idleTimeout: '12h', sandbox: { timeout: '12h' } })

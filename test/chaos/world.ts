@@ -4,14 +4,13 @@ import { openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Connection } from '@temporalio/client'
 import { connect, type Jobs } from '../../src/index.ts'
 import { type DevServer, startDevServer } from '../../src/runtime/temporal/dev-server.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { type TestGitHost, testGitHost } from '../support/git-host.ts'
 import { type SandboxServer, startSandboxServer } from '../support/sandbox-server.ts'
-import { end, startWorkerProcess } from '../support/worker.ts'
+import { end, startWorkerProcess, workerEnv } from '../support/worker.ts'
 import { type EffectCounter, startEffectCounter } from './effects.ts'
 
 /** Everything that jobs depend on, each a real process that can be killed, but for the git host and the counter. */
@@ -73,16 +72,8 @@ export async function startWorld(
   const { address } = temporal
   const taskQueue = `chaos-${randomUUID()}`
   const workers = startWorkers(join(folder, 'workers.log'), {
-    ...process.env,
-    TEMPORAL_ADDRESS: address,
-    HOLDFAST_TASK_QUEUE: taskQueue,
+    ...workerEnv({ address, taskQueue, folder, git, sandboxes }),
     HOLDFAST_HEARTBEAT_MS: '500',
-    HOLDFAST_LOG_LEVEL: 'warn',
-    HOLDFAST_BLOB_STORE: pathToFileURL(join(folder, 'blobs')).href,
-    HOLDFAST_SECRET_GIT_TOKEN: git.token,
-    E2B_API_KEY: sandboxes.apiKey,
-    E2B_API_URL: sandboxes.apiUrl,
-    E2B_SANDBOX_URL: sandboxes.sandboxUrl,
   })
   await workers.refill()
   const jobs = await connect({ address, taskQueue })

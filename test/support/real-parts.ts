@@ -2,14 +2,13 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Client, Connection, type WorkflowClient } from '@temporalio/client'
 import { connect, type Jobs } from '../../src/index.ts'
 import { startDevServer } from '../../src/runtime/temporal/dev-server.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { type TestGitHost, testGitHost } from './git-host.ts'
 import { startSandboxServer } from './sandbox-server.ts'
-import { end, startWorkerProcess } from './worker.ts'
+import { end, startWorkerProcess, workerEnv } from './worker.ts'
 
 /** All that jobs need, of its own: for what is measured, and for what would be too much for the suite's one Temporal server. */
 export interface RealParts {
@@ -58,15 +57,8 @@ export async function withRealParts<T>(use: (parts: RealParts) => Promise<T>): P
       },
       startWorker: async (taskQueue, env) => {
         const worker = await startWorkerProcess({
-          ...process.env,
-          TEMPORAL_ADDRESS: address,
-          HOLDFAST_TASK_QUEUE: taskQueue,
+          ...workerEnv({ address, taskQueue, folder, git, sandboxes }),
           HOLDFAST_LOG_LEVEL: 'error',
-          HOLDFAST_BLOB_STORE: pathToFileURL(join(folder, 'blobs')).href,
-          HOLDFAST_SECRET_GIT_TOKEN: git.token,
-          E2B_API_KEY: sandboxes.apiKey,
-          E2B_API_URL: sandboxes.apiUrl,
-          E2B_SANDBOX_URL: sandboxes.sandboxUrl,
           ...env,
         })
         undo.push(() => end(worker, 'SIGTERM'))

@@ -1,7 +1,35 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** What a worker of a measured or tried world is told of it; `folder` is for its blobs. */
+export const workerEnv = ({
+  address,
+  taskQueue,
+  folder,
+  git,
+  sandboxes,
+}: WorkersWorld): NodeJS.ProcessEnv => ({
+  ...process.env,
+  TEMPORAL_ADDRESS: address,
+  HOLDFAST_TASK_QUEUE: taskQueue,
+  HOLDFAST_LOG_LEVEL: 'warn',
+  HOLDFAST_BLOB_STORE: pathToFileURL(join(folder, 'blobs')).href,
+  HOLDFAST_SECRET_GIT_TOKEN: git.token,
+  E2B_API_KEY: sandboxes.apiKey,
+  E2B_API_URL: sandboxes.apiUrl,
+  E2B_SANDBOX_URL: sandboxes.sandboxUrl,
+})
+
+interface WorkersWorld {
+  address: string
+  taskQueue: string
+  folder: string
+  git: { token: string }
+  sandboxes: { apiKey: string; apiUrl: string; sandboxUrl: string }
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
