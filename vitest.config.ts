@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+// What is awaited for longer than this will not come; a busy machine takes many times what a quiet one does.
+const expect = { poll: { timeout: 60_000 } }
+
 export default defineConfig({
   test: {
     // Tests wait for processes; more files at once than this only wait for the processor.
@@ -12,6 +15,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          expect,
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },
@@ -21,6 +25,7 @@ export default defineConfig({
           name: 'real',
           include: ['test/{workflows,replay,conformance,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/temporal.ts'],
+          expect,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

@@ -57,7 +57,7 @@ export async function runGit(
       forget,
       recent,
       user: git.user,
-      script: `set -e\n${git.script}`,
+      script: saying(git.accept) + git.script,
       cwd: git.cwd ?? REPOSITORY,
       envs: { ...gitEnvironment(git, login), ...git.envs },
       timeoutMs: git.timeoutMs ?? 10 * 60_000,
@@ -76,8 +76,18 @@ export async function runGit(
   if (result.exitCode === 0 || git.accept?.includes(result.exitCode)) return result
   const output = `${result.stderr.head}${result.stderr.tail}`
   if (result.timedOut) throw failure('GitHostUnreachable', 'git ran into its time limit', { output })
+  if (result.exitCode === UNSAID && output === '')
+    throw failure('SandboxNoSpace', 'No space left on device: not even for what git had to say')
   throw failure(gitFailureType(output), gitMessage(output), { output })
 }
+
+/** Exit code of a script that failed, and whose message could not be written: ENOSPC. */
+const UNSAID = 28
+
+/** Before each script: it ends with the first command that fails. A failure is never silent: a full disk keeps git's message out. */
+export const saying = (accept: number[] = []): string => `set -e
+trap 'code=$?; case $code in ${[0, ...accept].join('|')}) ;; *) [ -s /dev/stderr ] || echo "git ended with $code" >&2 || exit ${UNSAID};; esac' EXIT
+`
 
 interface Login {
   username: string
