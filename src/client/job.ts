@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, WorkflowHandle } from '@temporalio/client'
 import type { UpdateDefinition } from '@temporalio/common'
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js'
+import type { FailureType } from '../contract/failures.ts'
 import type { CommandHeartbeat, DiffSummary, JobEvent, JobResult, JobStatus } from '../contract/job.ts'
 import {
   allowToolUpdate,
@@ -20,7 +21,7 @@ import { changeRequest, type ChangeRequestInput } from '../contract/spec.ts'
 import { type EventPlace, type LiveAgentEvent, withAgentEvents } from './agent-events.ts'
 import { HoldfastError, typed } from './errors.ts'
 import type { FollowOutput, Outputs } from './outputs.ts'
-import { ask, request } from './requests.ts'
+import { ask, requestUnlessEarly } from './requests.ts'
 
 /** How often `events` asks for news: quickly while something happens, slowly while the job waits. Milliseconds. */
 const POLL = { fastest: 150, slowest: 2_000 }
@@ -46,6 +47,8 @@ export class Job {
   readonly #client: Client
   readonly #outputs: Outputs
   readonly #handle: WorkflowHandle
+  /** The round whose review this object has told of last. */
+  #toldRound: number | undefined
 
   constructor(client: Client, outputs: Outputs, id: string, runId?: string) {
     this.id = id
@@ -56,7 +59,13 @@ export class Job {
   }
 
   /** Where the job is now; Temporal query `status`. @throws `JobNotFound` */
-  status(): Promise<JobStatus> {
+  async status(): Promise<JobStatus> {
+    const status = await this.#status()
+    if (status.waitingFor?.kind === 'review') this.#toldRound = status.round
+    return status
+  }
+
+  #status(): Promise<JobStatus> {
     return ask(() => this.#call((handle) => handle.query(statusQuery)))
   }
 
@@ -67,12 +76,12 @@ export class Job {
 
   /** Approves the work that waits for review; Temporal update `approve`. @throws `NotWaitingForReview` */
   approve(answer: { by: string; comment?: string }): Promise<void> {
-    return this.#update(approveUpdate, answer)
+    return this.#answerReview(approveUpdate, answer)
   }
 
   /** Rejects it and so ends the job, with outcome `rejected`; Temporal update `reject`. @throws `NotWaitingForReview` */
   reject(answer: { by: string; reason?: string }): Promise<void> {
-    return this.#update(rejectUpdate, answer)
+    return this.#answerReview(rejectUpdate, answer)
   }
 
   /**
@@ -83,7 +92,7 @@ export class Job {
     const parsed = parse(changeRequest, request)
     if (!parsed.ok)
       throw new HoldfastError('InvalidSpec', describeProblems(parsed.problems), { problems: parsed.problems })
-    await this.#update(requestChangesUpdate, parsed.value)
+    await this.#answerReview(requestChangesUpdate, parsed.value)
   }
 
   /**
@@ -93,12 +102,12 @@ export class Job {
    * @throws `NotWaitingForTool`
    */
   allowTool(answer: { by: string; call: string }): Promise<void> {
-    return this.#update(allowToolUpdate, answer)
+    return this.#answerTool(allowToolUpdate, answer)
   }
 
   /** Refuses it, and tells the model why; Temporal update `denyTool`. @throws `NotWaitingForTool` */
   denyTool(answer: { by: string; call: string; reason?: string }): Promise<void> {
-    return this.#update(denyToolUpdate, answer)
+    return this.#answerTool(denyToolUpdate, answer)
   }
 
   /**
@@ -218,6 +227,7 @@ export class Job {
       const page = await ask(() => this.#call((handle) => handle.query(eventsQuery, next)), ['NoWorker'])
       next = page.next
       for (const event of page.events) {
+        if (event.type === 'reviewRequested') this.#toldRound = event.round
         yield event
         if (event.type === 'phase' && event.phase === 'done') return
       }
@@ -233,9 +243,36 @@ export class Job {
     }
   }
 
-  #update<T>(update: UpdateDefinition<void, [T]>, answer: T): Promise<void> {
-    return request((updateId) =>
-      this.#call((handle) => handle.executeUpdate(update, { args: [answer], updateId })),
+  /** @param answer to the review that this object has told of last, where it has told of one */
+  #answerReview<T>(update: UpdateDefinition<void, [T]>, answer: T): Promise<void> {
+    const told = this.#toldRound
+    return this.#answer(
+      update,
+      answer,
+      'NotWaitingForReview',
+      ({ waitingFor, round }) => waitingFor?.kind === 'review' && round === told,
+    )
+  }
+
+  #answerTool<T extends { call: string }>(update: UpdateDefinition<void, [T]>, answer: T): Promise<void> {
+    return this.#answer(
+      update,
+      answer,
+      'NotWaitingForTool',
+      ({ waitingFor }) => waitingFor?.kind === 'tool' && waitingFor.call === answer.call,
+    )
+  }
+
+  #answer<T>(
+    update: UpdateDefinition<void, [T]>,
+    answer: T,
+    tooEarly: FailureType,
+    isAsked: (status: JobStatus) => boolean,
+  ): Promise<void> {
+    return requestUnlessEarly(
+      (updateId) => this.#call((handle) => handle.executeUpdate(update, { args: [answer], updateId })),
+      tooEarly,
+      async () => isAsked(await this.#status()),
     )
   }
 

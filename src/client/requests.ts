@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import pRetry from 'p-retry'
+import pRetry, { AbortError } from 'p-retry'
 import type { FailureType } from '../contract/failures.ts'
 import { HoldfastError } from './errors.ts'
 
@@ -31,3 +31,27 @@ export const request = <T>(
   send: (updateId: string) => Promise<T>,
   { requestId = randomUUID(), again = [] }: { requestId?: string | undefined; again?: FailureType[] } = {},
 ): Promise<T> => insist(() => send(requestId), ['WorkerStopping', ...again], PATIENCE_MS)
+
+/**
+ * Sends an update that answers what a query told of. While the worker that has the workflow task is dead, a query may be answered past
+ * what Temporal has of the workflow; an answer then comes too early and is refused. It is sent again where just that is still asked for,
+ * never to what nobody has seen.
+ *
+ * @param tooEarly how such an answer is refused
+ */
+export const requestUnlessEarly = (
+  send: (updateId: string) => Promise<void>,
+  tooEarly: FailureType,
+  isAsked: () => Promise<boolean>,
+): Promise<void> =>
+  request(
+    async (updateId) => {
+      try {
+        await send(updateId)
+      } catch (error) {
+        if (!(error instanceof HoldfastError) || error.type !== tooEarly) throw error
+        throw (await isAsked().catch(() => false)) ? error : new AbortError(error)
+      }
+    },
+    { again: [tooEarly] },
+  )

@@ -1,15 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import { Connection } from '@temporalio/client'
 import { msToTs } from '@temporalio/common'
 import { tsToMs } from '@temporalio/common/lib/time.js'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import type { AgentJobInput, Job } from '../../src/index.ts'
 import { replay } from '../support/histories.ts'
 import { end, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
 let world: Holdfast
 let connection: Connection
 beforeAll(async () => {
-  world = await startHoldfast()
+  world = await startHoldfast({ sandboxArgs: ['--faults'] })
   connection = await Connection.connect({ address: inject('temporalAddress') })
 })
 afterAll(async () => {
@@ -20,33 +20,40 @@ afterAll(async () => {
 const namespace = 'default'
 const identity = 'dead'
 
-/**
- * A job that waits for `first` on a worker that is dead, which Temporal doesn't know yet. From here on the test is that worker: what
- * comes to its own queue waits for it, a query for 5 s.
- */
+const killWorkers = () => Promise.all(world.workers.map((worker) => end(worker, 'SIGKILL')))
+
+/** A job that waits for `first` on a worker that is dead, which Temporal doesn't know yet; and what takes that worker's tasks. */
 async function jobOfDeadWorker() {
-  const id = `job-${randomUUID()}`
   const steps = [
     { waitFor: 'first' },
     { waitFor: 'second' },
     { write: 'NOTES.md', content: 'made by a job\n' },
   ]
-  const spec = await world.spec({ id, steps })
   await world.startWorker()
-  // Temporal gives a lost task up after its timeout.
-  const handle = await world.workflows.start('agentJob', {
-    workflowId: id,
+  const job = await start(await world.spec({ steps }))
+  await expect
+    .poll(async () => (await world.historyOf(job.id)).at(-1), { timeout: 30_000 })
+    .toBe('timerStartedEventAttributes')
+  await killWorkers()
+  const take = await takeOver(job)
+  await world.startWorker()
+  return { job, take }
+}
+
+/** Temporal gives a lost task of the job up after 8 s. */
+async function start(spec: AgentJobInput & { id: string }): Promise<Job> {
+  await world.workflows.start('agentJob', {
+    workflowId: spec.id,
     taskQueue: world.taskQueue,
     workflowTaskTimeout: '8s',
     args: [spec],
   })
-  const job = world.jobs.get(id)
-  await expect
-    .poll(async () => (await world.historyOf(id)).at(-1), { timeout: 30_000 })
-    .toBe('timerStartedEventAttributes')
-  for (const worker of world.workers) await end(worker, 'SIGKILL')
+  return world.jobs.get(spec.id)
+}
 
-  const { events } = await handle.fetchHistory()
+/** From here on the test is the job's dead worker: what comes to its own queue waits for it, a query for 5 s. @returns what takes it */
+async function takeOver(job: Job) {
+  const { events } = await world.workflows.getHandle(job.id).fetchHistory()
   const queues = (events ?? []).map((event) => event.workflowTaskScheduledEventAttributes?.taskQueue)
   const taskQueue = queues.findLast((queue) => queue && queue.name !== world.taskQueue)
   const service = connection.workflowService
@@ -64,8 +71,7 @@ async function jobOfDeadWorker() {
     commands: [],
     stickyAttributes,
   })
-  await world.startWorker()
-  return { job, take }
+  return take
 }
 
 test('a query that is answered while a dead worker has the workflow task leaves a history that replays', async () => {
@@ -99,3 +105,27 @@ test('a query that finds a signal whose workflow task waits for a dead worker is
   await job.notify('second')
   expect(await job.result()).toMatchObject({ outcome: 'completed' })
 }, 60_000)
+
+test('an answer to a review that only a query knows of is taken when Temporal knows of it too', async () => {
+  const pause = { kind: 'latency', to: 'control', path: '/pause$' } as const
+  const spec = await world.spec({ review: {}, sandbox: { keep: 'never', timeout: 120_000 } })
+  await world.startWorker()
+  const job = await start(spec)
+  // Its worker dies in the pause before the review.
+  await world.sandboxes.faults.arm({ ...pause, ms: 120_000 })
+  await expect.poll(() => world.sandboxes.faults.fired()).toEqual([1])
+  await killWorkers()
+  const take = await takeOver(job)
+  await world.sandboxes.faults.clear()
+  // A query is under way when the next worker has paused it.
+  await world.sandboxes.faults.arm({ ...pause, ms: 3_000 })
+  await world.startWorker()
+  await expect.poll(() => world.sandboxes.faults.fired()).toEqual([1])
+  const taken = [take(), take()]
+  const asked = job.status()
+  await Promise.all(taken)
+  expect(await asked).toMatchObject({ phase: 'review', waitingFor: { kind: 'review' } })
+  expect((await world.historyOf(job.id)).at(-1)).toBe('workflowTaskStartedEventAttributes')
+  await job.approve({ by: 'a reviewer' })
+  expect(await job.result()).toMatchObject({ outcome: 'completed' })
+}, 180_000)
