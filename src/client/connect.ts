@@ -1,4 +1,4 @@
-import { Connection } from '@temporalio/client'
+import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
 import { lazyBlobStore } from '../blobs/open.ts'
@@ -6,6 +6,7 @@ import { CLAIM_CHECK_BYTES } from '../payloads/claim-check.ts'
 import { dataConverter } from '../payloads/data-converter.ts'
 import { traceClient } from '../tracing/start.ts'
 import { blobsOfClient } from './blobs.ts'
+import { failingOnceClosed } from './closed.ts'
 import { HoldfastError } from './errors.ts'
 import { Jobs } from './jobs.ts'
 import { keysOfClient } from './keys.ts'
@@ -55,7 +56,12 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
   })
   const connectTimeout = options.timeoutMs ?? 10_000
   try {
-    const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout })
+    const connection = await Connection.connect({
+      ...connectionOptions,
+      address,
+      connectTimeout,
+      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), failingOnceClosed],
+    })
     return new Jobs(connection, {
       namespace: ours,
       taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
