@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
 import protocol from '@temporalio/proto'
 import { execa } from 'execa'
+import pRetry from 'p-retry'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
-import { connect, type FailureReport, type HoldfastError, type Job, type Jobs } from '../../src/index.ts'
+import { connect, type FailureReport, HoldfastError, type Job, type Jobs } from '../../src/index.ts'
 import { locateCli } from '../../src/runtime/temporal/locate-cli.ts'
 import { filesWith } from '../support/canaries.ts'
 import { type JsonPayload, payloadsIn } from '../support/payloads.ts'
@@ -62,7 +63,12 @@ beforeAll(async () => {
   await Promise.all(kept.map((sandbox) => sandbox.kill()))
   const forgetful = await holdfast.startWorker({ HOLDFAST_ENCRYPTION_KEYS: after })
   const jobs = await clientWith(rotated)
-  const approved = jobs.get(done.id).approve({ by: 'the test' })
+  // Temporal refuses it once the task has failed a few times.
+  const approved = pRetry(() => jobs.get(done.id).approve({ by: 'the test' }), {
+    retries: 20,
+    maxTimeout: 1_000,
+    shouldRetry: ({ error }) => error instanceof HoldfastError && error.type === 'NoWorker',
+  })
   await untilTaskFailed(done)
   await end(forgetful, 'SIGTERM')
   await holdfast.startWorker({ HOLDFAST_ENCRYPTION_KEYS: rotated })
