@@ -104,6 +104,6 @@ function fingerprint() {
   hash.update(readFileSync(fileURLToPath(import.meta.url)))
   const source = join(ROOT, 'src')
   for (const file of readdirSync(source, { recursive: true, encoding: 'utf8' }).sort())
-    if (file.endsWith('.ts')) hash.update(file).update(readFileSync(join(source, file)))
+    if (/\.[jt]s$/.test(file)) hash.update(file).update(readFileSync(join(source, file)))
   return hash.digest('hex').slice(0, 16)
 }

@@ -53,7 +53,7 @@ async function keep(file: string, kept: string): Promise<void> {
 function fingerprint(): string {
   const hash = createHash('sha256').update(readFileSync(join(SOURCE, '../../package-lock.json')))
   for (const file of readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).sort())
-    if (file.endsWith('.ts')) hash.update(file).update(readFileSync(join(SOURCE, file)))
+    if (/\.[jt]s$/.test(file)) hash.update(file).update(readFileSync(join(SOURCE, file)))
   return hash.digest('hex').slice(0, 16)
 }
 
