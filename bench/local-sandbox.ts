@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { Sandbox } from 'e2b'
 import { descendants } from '../src/local-sandbox/isolation/processes.ts'
 import { startSandboxServer } from '../test/support/sandbox-server.ts'
+import { median } from '../test/support/median.ts'
 
 // How the local sandbox server compares, on this machine and in one run, with what it is made of.
 // npm run bench -- local-sandbox [--rounds 20] [--at-once 50] [--isolation KIND] [--json]
@@ -37,7 +38,6 @@ async function medians<Name extends string>(tasks: Record<Name, () => Promise<nu
   for (let round = 0; round < rounds; round++)
     for (const [name, task] of Object.entries<() => Promise<number>>(tasks))
       samples.set(name, [...(samples.get(name) ?? []), await task()])
-  const median = (of: number[]) => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)]!
   return Object.fromEntries([...samples].map(([name, of]) => [name, median(of)])) as Record<Name, number>
 }
 

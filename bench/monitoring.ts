@@ -11,6 +11,7 @@ import { testGitHost } from '../test/support/git-host.ts'
 import { startOtlpReceiver } from '../test/support/otlp-receiver.ts'
 import { startSandboxServer } from '../test/support/sandbox-server.ts'
 import { end, startWorkerProcess, workerEnv } from '../test/support/worker.ts'
+import { median } from '../test/support/median.ts'
 
 // What a job costs more where it is watched: columns in the list, metrics, traces. One after the other in one run; medians.
 // npm run bench -- monitoring [--rounds 5] [--json]
@@ -100,8 +101,6 @@ async function costOf(handle: WorkflowHandle): Promise<Record<string, number>> {
     ms,
   }
 }
-
-const median = (of: number[]): number => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)] ?? NaN
 
 try {
   const samples: Record<string, Record<string, number>[]> = { plain: [], watched: [] }

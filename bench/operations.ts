@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { median } from '../test/support/median.ts'
 import { type Case, cases } from './operations/cases.ts'
 import { type Range, readCosts } from './operations/history.ts'
 import { startWorld } from './operations/world.ts'
@@ -21,8 +22,6 @@ const milliseconds = async (task: () => Promise<unknown>): Promise<number> => {
   await task()
   return performance.now() - start
 }
-
-const median = (of: number[]): number => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)] ?? NaN
 
 const world = await startWorld()
 try {

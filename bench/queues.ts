@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { type AgentJobInput, type Job, type Jobs, secret } from '../src/index.ts'
-import { median, timed } from '../test/support/parked-jobs.ts'
+import { median } from '../test/support/median.ts'
+import { timed } from '../test/support/parked-jobs.ts'
 import { withRealParts } from '../test/support/real-parts.ts'
 
 // Whether workflows are answered later where their worker follows commands too, and sooner where another one does: what a task queue

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { median } from '../test/support/median.ts'
 import { startTemporal } from '../test/support/temporal.ts'
 
 // What Temporal itself takes of an operation, without anything of ours: an update of a bare workflow that does nothing, one that
@@ -38,10 +39,7 @@ for (let round = 0; round < Number(values.rounds) + WARM_UP; round++)
     await handle.executeUpdate(name)
     if (round >= WARM_UP) (times[name] ??= []).push(performance.now() - start)
   }
-const medians = CASES.map((name) => {
-  const sorted = (times[name] ?? []).toSorted((a, b) => a - b)
-  return { name, ms: Math.round((sorted[Math.floor(sorted.length / 2)] ?? NaN) * 10) / 10 }
-})
+const medians = CASES.map((name) => ({ name, ms: Math.round(median(times[name] ?? []) * 10) / 10 }))
 if (values.json) console.log(JSON.stringify(medians))
 else console.table(medians)
 

@@ -5,6 +5,7 @@ import parse from 'parse-prometheus-text-format'
 import { type AgentJobInput, type Job, secret } from '../../src/index.ts'
 import { type RealParts, withRealParts } from './real-parts.ts'
 import { steadyPort } from './steady-port.ts'
+import { median } from './median.ts'
 
 export interface ParkedOptions {
   jobs: number
@@ -132,5 +133,3 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   await work()
   return Math.round(performance.now() - begun)
 }
-
-export const median = (of: number[]): number => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)] ?? NaN
