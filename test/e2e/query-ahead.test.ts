@@ -40,18 +40,18 @@ async function jobOfDeadWorker() {
   return { job, take }
 }
 
-/** Temporal gives a lost task of the job up after 8 s. */
+/** Temporal gives a lost task of the job up after 20 s, well behind what `takeOver` has a query wait. */
 async function start(spec: AgentJobInput & { id: string }): Promise<Job> {
   await world.workflows.start('agentJob', {
     workflowId: spec.id,
     taskQueue: world.taskQueue,
-    workflowTaskTimeout: '8s',
+    workflowTaskTimeout: '20s',
     args: [spec],
   })
   return world.jobs.get(spec.id)
 }
 
-/** From here on the test is the job's dead worker: what comes to its own queue waits for it, a query for 5 s. @returns what takes it */
+/** From here on the test is the job's dead worker: what comes to its own queue waits for it, a query for 10 s. @returns what takes it */
 async function takeOver(job: Job) {
   const { events } = await world.workflows.getHandle(job.id).fetchHistory()
   const queues = (events ?? []).map((event) => event.workflowTaskScheduledEventAttributes?.taskQueue)
@@ -61,9 +61,9 @@ async function takeOver(job: Job) {
     connection.withDeadline(Date.now() + 30_000, () =>
       service.pollWorkflowTaskQueue({ namespace, taskQueue, identity }),
     )
-  // But for one task, to have queries wait 5 s for us and not 1.
+  // But for one task, to have queries wait 10 s for us and not 1.
   const [{ taskToken }] = await Promise.all([take(), job.notify('anything')])
-  const stickyAttributes = { workerTaskQueue: taskQueue, scheduleToStartTimeout: msToTs('5s') }
+  const stickyAttributes = { workerTaskQueue: taskQueue, scheduleToStartTimeout: msToTs('10s') }
   await service.respondWorkflowTaskCompleted({
     namespace,
     identity,
@@ -89,7 +89,7 @@ test('a query that is answered while a dead worker has the workflow task leaves 
   expect(await replay([{ workflowId: job.id, history }])).toEqual([])
   const failures = history.events?.map((event) => event.workflowTaskFailedEventAttributes?.failure?.message)
   expect(failures?.filter(Boolean)).toEqual([expect.stringContaining('ahead of its history')])
-}, 60_000)
+}, 120_000)
 
 test('a query that finds a signal whose workflow task waits for a dead worker is answered, and the signal has its time', async () => {
   const { job, take } = await jobOfDeadWorker()
@@ -104,7 +104,7 @@ test('a query that finds a signal whose workflow task waits for a dead worker is
   expect((await eventOf(job, 'stepFinished')).at).toBe(tsToMs(started))
   await job.notify('second')
   expect(await job.result()).toMatchObject({ outcome: 'completed' })
-}, 60_000)
+}, 120_000)
 
 test('an answer to a review that only a query knows of is taken when Temporal knows of it too', async () => {
   const pause = { kind: 'latency', to: 'control', path: '/pause$' } as const
@@ -118,11 +118,13 @@ test('an answer to a review that only a query knows of is taken when Temporal kn
   const take = await takeOver(job)
   await world.sandboxes.faults.clear()
   // A query is under way when the next worker has paused it.
-  await world.sandboxes.faults.arm({ ...pause, ms: 3_000 })
+  await world.sandboxes.faults.arm({ ...pause, ms: 120_000 })
   await world.startWorker()
   await expect.poll(() => world.sandboxes.faults.fired()).toEqual([1])
   const taken = [take(), take()]
   const asked = job.status()
+  await Promise.race(taken)
+  await world.sandboxes.faults.clear()
   await Promise.all(taken)
   expect(await asked).toMatchObject({ phase: 'review', waitingFor: { kind: 'review' } })
   expect((await world.historyOf(job.id)).at(-1)).toBe('workflowTaskStartedEventAttributes')
