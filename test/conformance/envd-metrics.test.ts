@@ -39,7 +39,7 @@ while True: pass'`,
     { background: true },
   )
   await expect
-    .poll(async () => (await (await metrics(token)).json()) as Record<string, number>, { timeout: 10_000 })
+    .poll(async () => (await (await metrics(token)).json()) as Record<string, number>)
     .toSatisfy(
       (now: Record<string, number>) =>
         now['mem_used']! > idle['mem_used']! + (90 << 20) && now['cpu_used_pct']! > 5,

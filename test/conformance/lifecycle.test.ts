@@ -167,7 +167,7 @@ describe('kill', () => {
 describe('timeout', () => {
   test('a sandbox is killed at its end', async () => {
     const sandbox = await create({ timeoutMs: 1_000 })
-    await expect.poll(() => sandbox.isRunning(), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => sandbox.isRunning()).toBe(false)
     await expect.poll(async () => (await control('GET', `/sandboxes/${sandbox.sandboxId}`)).status).toBe(404)
   })
 
@@ -175,7 +175,7 @@ describe('timeout', () => {
     const sandbox = await create({ lifecycle: { onTimeout: 'pause', autoResume: false } })
     await sandbox.files.write('kept', 'yes')
     await sandbox.setTimeout(1_000)
-    await expect.poll(async () => (await sandbox.getInfo()).state, { timeout: 10_000 }).toBe('paused')
+    await expect.poll(async () => (await sandbox.getInfo()).state).toBe('paused')
     expect(await sandbox.isRunning()).toBe(false)
     await sandbox.connect({ timeoutMs: 60_000 })
     expect(await sandbox.files.read('kept')).toBe('yes')

@@ -66,10 +66,10 @@ test('Ctrl+C interrupts the program in front, and job control is there', async (
   await sandbox.commands.run('until grep -qsx cat /proc/[0-9]*/comm; do sleep 0.05; done')
   await type('echoed\n')
   // By the terminal, and by cat.
-  await expect.poll(output, { timeout: 20_000 }).toMatch(/echoed\r\n[^]*echoed\r\n/)
+  await expect.poll(output).toMatch(/echoed\r\n[^]*echoed\r\n/)
   await type('\u0003')
   // Until the shell asks again, what is typed may still be read by cat, and go with it.
-  await expect.poll(() => output().split('^C')[1] ?? '', { timeout: 20_000 }).toMatch(/[$#] [^\r\n]*$/)
+  await expect.poll(() => output().split('^C')[1] ?? '').toMatch(/[$#] [^\r\n]*$/)
   await type('echo af""ter $?\nexit\n')
   await handle.wait()
   expect(output()).toContain('after 130\r\n')

@@ -109,7 +109,7 @@ test('a server killed in the middle of creating leaves no process and no record'
   const server = await start()
   const creating = Promise.allSettled(Array.from({ length: 5 }, () => create(server)))
   await expect
-    .poll(() => readdirSync(join(server.dataDir, 'records')).length, { interval: 1, timeout: 10_000 })
+    .poll(() => readdirSync(join(server.dataDir, 'records')).length, { interval: 1 })
     .toBeGreaterThan(0)
   await server.kill()
   await creating
@@ -117,7 +117,7 @@ test('a server killed in the middle of creating leaves no process and no record'
   const pages = Sandbox.list(server.connection)
   const listed = await pages.nextItems()
   await expect
-    .poll(() => processesOf(server.dataDir), { timeout: 10_000 })
+    .poll(() => processesOf(server.dataDir))
     .toEqual(listed.map(({ sandboxId }) => sandboxId).sort())
   expect(readdirSync(join(server.dataDir, 'records')).filter((name) => name.endsWith('.json'))).toHaveLength(
     listed.length,

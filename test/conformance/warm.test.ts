@@ -29,7 +29,7 @@ function started(sandboxId: string): string[] {
 /** Ids of those that have started ahead, once there are two. */
 async function waiting(...known: string[]): Promise<string[]> {
   const health = async () => (await (await fetch(`${server.apiUrl}/health`)).json()) as object
-  await expect.poll(health, { timeout: 20_000 }).toMatchObject({ startedAhead: 2 })
+  await expect.poll(health).toMatchObject({ startedAhead: 2 })
   return (await folders()).filter((id) => !known.includes(id))
 }
 
@@ -57,7 +57,7 @@ test('a server that dies takes along those that wait, and the next one clears th
   const ahead = await waiting(sandbox.sandboxId)
   expect(ahead.flatMap(started)).not.toEqual([])
   await server.kill()
-  await expect.poll(() => ahead.flatMap(started), { timeout: 10_000 }).toEqual([])
+  await expect.poll(() => ahead.flatMap(started)).toEqual([])
   await server.restart()
   expect(await folders()).toEqual([sandbox.sandboxId])
   expect((await sandbox.commands.run('echo still here')).stdout).toBe('still here\n')

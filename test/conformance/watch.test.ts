@@ -93,7 +93,7 @@ describe('recursive', () => {
     })
     const all = () => told(events)
     const tells = async (event: string) => {
-      await expect.poll(all, { timeout: 20_000 }).toContain(event)
+      await expect.poll(all).toContain(event)
     }
     return { handle, all, tells }
   }
@@ -200,7 +200,7 @@ describe('refusals and polling', () => {
     const { watcherId } = await rpc('CreateWatcher', { path: 'flood' })
     await sandbox.commands.run('seq 1 10050 | (cd flood && xargs touch)')
     await expect
-      .poll(() => rpc('GetWatcherEvents', { watcherId }), { timeout: 5_000 })
+      .poll(() => rpc('GetWatcherEvents', { watcherId }))
       .toMatchObject({ code: 'resource_exhausted' })
     await rpc('RemoveWatcher', { watcherId })
   })

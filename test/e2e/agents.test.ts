@@ -241,7 +241,7 @@ test.concurrent(
     expect(outage.failure).toMatchObject({ type: 'ModelUnavailable', message: 'the endpoint did not answer' })
     // It may ask again and find the vendor away again while this looks.
     await expect
-      .poll(() => job.status(), { timeout: 60_000 })
+      .poll(() => job.status())
       .toMatchObject({ waitingFor: { kind: 'outage' }, sandbox: { state: 'paused' } })
     away = false
     const { commit } = await job.result()

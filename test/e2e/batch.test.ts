@@ -101,9 +101,7 @@ test('a batch whose worker is killed in the middle is done once by another one',
       s.commands.run(append('third')),
     ]),
   )
-  await expect
-    .poll(() => session.files.read('runs').catch(() => ''), { timeout: 20_000 })
-    .toBe('first\nsecond\n')
+  await expect.poll(() => session.files.read('runs').catch(() => '')).toBe('first\nsecond\n')
   await end(holdfast.workers.at(-1)!, 'SIGKILL')
   await holdfast.startWorker()
   expect((await answers).filter((answer) => 'exitCode' in answer)).toMatchObject([

@@ -41,7 +41,7 @@ const json = async <T = Record<string, unknown>>(...args: string[]): Promise<T> 
   return JSON.parse(stdout) as T
 }
 
-describe.concurrent('a session by the command line', { timeout: 120_000 }, () => {
+describe.concurrent('a session by the command line', () => {
   test('is opened, listed, looked at, forked and closed', async () => {
     const id = `cli-${randomUUID()}`
     const opened = await run('open', id, '--env', 'GREETING=hello', '--idle-timeout', '1h')
@@ -115,7 +115,7 @@ describe.concurrent('a session by the command line', { timeout: 120_000 }, () =>
     const file = `begun-${randomUUID()}`
     const line = `trap 'echo ended; exit 9' TERM; touch ${file}; sleep 100 & wait`
     const program = start('run', shared.id, line)
-    await expect.poll(() => shared.files.exists(file), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => shared.files.exists(file)).toBe(true)
     program.send('SIGINT')
     const { code, stdout, stderr } = await program.ended
     expect({ code, stdout }, stderr).toEqual({ code: 130, stdout: 'ended\n' })
@@ -128,7 +128,7 @@ describe.concurrent('a session by the command line', { timeout: 120_000 }, () =>
     const line = "trap 'echo ended; exit 5' TERM; touch trapped; sleep 1000 & wait"
     const { commandId } = await json<{ commandId: string }>('run', shared.id, '--detach', line)
     const wait = start('wait', shared.id, commandId)
-    await expect.poll(() => shared.files.exists('trapped'), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => shared.files.exists('trapped')).toBe(true)
     expect((await run('kill', shared.id, commandId)).stdout).toBe(`ended ${commandId}\n`)
     expect(await wait.ended).toMatchObject({ code: 5, stdout: 'ended\n' })
   })

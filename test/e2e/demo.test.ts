@@ -65,69 +65,61 @@ function npmStart(...args: string[]): Demo {
 const lastLine = (stdout: string): Record<string, unknown> =>
   JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>
 
-test(
-  'from nothing, the main job runs through and pushes what it committed',
-  { timeout: 120_000 },
-  async () => {
-    const { code, stdout, stderr } = await npmStart('--yes', '--exit', '--json').ended
-    expect(code, stderr).toBe(0)
-    const result = lastLine(stdout)
-    expect(Object.keys(result).toSorted()).toEqual(
-      [
-        'workflowId',
-        'runId',
-        'status',
-        'branch',
-        'commit',
-        'remoteHead',
-        'sandboxId',
-        'runningMs',
-        'pausedMs',
-        'resumes',
-        'historyEvents',
-        'uiUrl',
-      ].toSorted(),
-    )
-    expect(result).toMatchObject({
-      status: 'completed',
-      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
-      resumes: 1,
-    })
-    expect(result.remoteHead).toBe(result.commit)
-    expect(result.pausedMs).toBeGreaterThan(0)
-  },
-)
+test('from nothing, the main job runs through and pushes what it committed', async () => {
+  const { code, stdout, stderr } = await npmStart('--yes', '--exit', '--json').ended
+  expect(code, stderr).toBe(0)
+  const result = lastLine(stdout)
+  expect(Object.keys(result).toSorted()).toEqual(
+    [
+      'workflowId',
+      'runId',
+      'status',
+      'branch',
+      'commit',
+      'remoteHead',
+      'sandboxId',
+      'runningMs',
+      'pausedMs',
+      'resumes',
+      'historyEvents',
+      'uiUrl',
+    ].toSorted(),
+  )
+  expect(result).toMatchObject({
+    status: 'completed',
+    commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+    resumes: 1,
+  })
+  expect(result.remoteHead).toBe(result.commit)
+  expect(result.pausedMs).toBeGreaterThan(0)
+})
 
-test(
-  'interrupted in its steps and again at its review, the same job is carried on to its end',
-  { timeout: 180_000 },
-  async () => {
-    const first = npmStart()
-    await first.until('▸ steps')
-    first.interrupt()
-    expect((await first.ended).stderr).toContain('carries the same job on')
+test('interrupted in its steps and again at its review, the same job is carried on to its end', async () => {
+  const first = npmStart()
+  await first.until('▸ steps')
+  first.interrupt()
+  expect((await first.ended).stderr).toContain('carries the same job on')
 
-    const second = npmStart()
-    await second.until('(carried on)')
-    await second.until('Waits for your answer')
-    second.interrupt()
-    expect((await second.ended).stderr).toContain('carries the same job on')
+  const second = npmStart()
+  await second.until('(carried on)')
+  await second.until('Waits for your answer')
+  second.interrupt()
+  expect((await second.ended).stderr).toContain('carries the same job on')
 
-    const third = npmStart('--yes', '--exit', '--json')
-    const { code, stdout, stderr } = await third.ended
-    expect(code, stderr).toBe(0)
-    const idOf = (text: string): string | undefined => /Job +(\S+)/.exec(text)?.[1]
-    const result = lastLine(stdout)
-    expect([idOf((await first.ended).stderr), idOf((await second.ended).stderr)]).toEqual([
-      result.workflowId,
-      result.workflowId,
-    ])
-    expect(result).toMatchObject({ status: 'completed', resumes: 1 })
-    expect(result.remoteHead).toBe(result.commit)
-  },
-)
+  const third = npmStart('--yes', '--exit', '--json')
+  const { code, stdout, stderr } = await third.ended
+  expect(code, stderr).toBe(0)
+  const idOf = (text: string): string | undefined => /Job +(\S+)/.exec(text)?.[1]
+  const result = lastLine(stdout)
+  expect([idOf((await first.ended).stderr), idOf((await second.ended).stderr)]).toEqual([
+    result.workflowId,
+    result.workflowId,
+  ])
+  expect(result).toMatchObject({ status: 'completed', resumes: 1 })
+  expect(result.remoteHead).toBe(result.commit)
+})
 
-test('interrupted while it starts, it ends and leaves no process behind', { timeout: 60_000 }, async () => {
+test('interrupted while it starts, it ends and leaves no process behind', async () => {
   const demo = npmStart()
   await demo.until('Starting')
   demo.interrupt()

@@ -33,7 +33,7 @@ test('a job goes on with the version that is made current while it waits, and ke
           () => true,
           () => false,
         )
-    await expect.poll(makeCurrent, { timeout: 10_000 }).toBe(true)
+    await expect.poll(makeCurrent).toBe(true)
     return worker
   }
   const one = await start('1')

@@ -33,38 +33,34 @@ async function liveText(job: Job): Promise<string> {
   }
 }
 
-test(
-  'a worker killed by SIGKILL in the middle of a 30 s command loses no line and runs nothing twice',
-  { timeout: 150_000 },
-  async () => {
-    const first = await holdfast.startWorker()
-    const spec = await holdfast.spec({ steps: [{ run: counting(300), timeout: '5m' }] })
-    const job = await holdfast.jobs.submit(spec)
-    const live = liveText(job)
-    await untilPrinted(job, 'line 20\n')
-    await end(first, 'SIGKILL')
-    const second = await holdfast.startWorker()
-    const result = await job.result()
-    expect(await outputOfOnlyStep(job)).toBe(expectedLines(300).slice(-2_000))
-    expect(await live).toBe(expectedLines(300))
-    expect((await job.status()).steps[0]).toMatchObject({ exitCode: 0 })
-    expect((await job.status()).steps[0]?.ms).toBeGreaterThan(30_000)
-    expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
-    await end(second, 'SIGTERM')
-  },
-)
+test('a worker killed by SIGKILL in the middle of a 30 s command loses no line and runs nothing twice', async () => {
+  const first = await holdfast.startWorker()
+  const spec = await holdfast.spec({ steps: [{ run: counting(300), timeout: '5m' }] })
+  const job = await holdfast.jobs.submit(spec)
+  const live = liveText(job)
+  await untilPrinted(job, 'line 20\n')
+  await end(first, 'SIGKILL')
+  const second = await holdfast.startWorker()
+  const result = await job.result()
+  expect(await outputOfOnlyStep(job)).toBe(expectedLines(300).slice(-2_000))
+  expect(await live).toBe(expectedLines(300))
+  expect((await job.status()).steps[0]).toMatchObject({ exitCode: 0 })
+  expect((await job.status()).steps[0]?.ms).toBeGreaterThan(30_000)
+  expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
+  await end(second, 'SIGTERM')
+})
 
 test('a worker asked to stop hands its command over at once', async () => {
   const first = await holdfast.startWorker()
-  const spec = await holdfast.spec({ steps: [{ run: counting(80) }] })
+  const spec = await holdfast.spec({ steps: [{ run: counting(150) }] })
   const job = await holdfast.jobs.submit(spec)
   await untilPrinted(job, 'line 5\n')
   const begun = Date.now()
   await end(first, 'SIGTERM')
-  expect(Date.now() - begun).toBeLessThan(6_000)
+  expect(Date.now() - begun).toBeLessThan(10_000)
   const second = await holdfast.startWorker()
   const result = await job.result()
-  expect(await outputOfOnlyStep(job)).toBe(expectedLines(80))
+  expect(await outputOfOnlyStep(job)).toBe(expectedLines(150))
   expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
   await end(second, 'SIGTERM')
 })

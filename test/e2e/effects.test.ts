@@ -41,35 +41,31 @@ test('a push whose reply was lost is found done when it is tried again', async (
   await end(worker, 'SIGTERM')
 })
 
-test(
-  'workers killed again and again, a job of many steps does each of them once',
-  { timeout: 120_000 },
-  async () => {
-    const steps = Array.from({ length: 6 }, (_, n) => ({
-      name: `step ${n}`,
-      run: `echo ${n} >>steps.txt; sleep 0.5`,
-    }))
-    const spec = await holdfast.spec({ steps, review: { required: true } })
-    let worker = await holdfast.startWorker()
-    const job = await holdfast.jobs.submit(spec)
-    let next = 0
-    for (const name of ['step 0', 'step 2', 'step 4']) {
-      for await (const event of job.events({ from: next })) {
-        next = event.seq + 1
-        if (event.type === 'stepStarted' && event.name === name) break
-      }
-      await end(worker, 'SIGKILL')
-      worker = await holdfast.startWorker()
+test('workers killed again and again, a job of many steps does each of them once', async () => {
+  const steps = Array.from({ length: 6 }, (_, n) => ({
+    name: `step ${n}`,
+    run: `echo ${n} >>steps.txt; sleep 0.5`,
+  }))
+  const spec = await holdfast.spec({ steps, review: { required: true } })
+  let worker = await holdfast.startWorker()
+  const job = await holdfast.jobs.submit(spec)
+  let next = 0
+  for (const name of ['step 0', 'step 2', 'step 4']) {
+    for await (const event of job.events({ from: next })) {
+      next = event.seq + 1
+      if (event.type === 'stepStarted' && event.name === name) break
     }
-    await eventOf(job, 'reviewRequested', next)
     await end(worker, 'SIGKILL')
     worker = await holdfast.startWorker()
-    await job.approve({ by: 'the test' })
-    const { commit } = await job.result()
-    expect(await holdfast.repository(spec.repo.url).show(`${commit}:steps.txt`)).toBe('0\n1\n2\n3\n4\n5')
-    await end(worker, 'SIGTERM')
-  },
-)
+  }
+  await eventOf(job, 'reviewRequested', next)
+  await end(worker, 'SIGKILL')
+  worker = await holdfast.startWorker()
+  await job.approve({ by: 'the test' })
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:steps.txt`)).toBe('0\n1\n2\n3\n4\n5')
+  await end(worker, 'SIGTERM')
+})
 
 /** Resolves when the file is there. */
 async function untilExists(path: string): Promise<void> {

@@ -64,7 +64,7 @@ async function spiedJob(changes: Partial<AgentJobInput>, remote = 'localhost') {
   const job = await holdfast.jobs.submit(spec)
   await eventOf(job, 'reviewRequested')
   await job.approve({ by: 'the test' })
-  await expect.poll(() => existsSync(join(repository.path, 'begun')), { timeout: 20_000 }).toBe(true)
+  await expect.poll(() => existsSync(join(repository.path, 'begun'))).toBe(true)
   return { job, repository, letGo: () => writeFile(join(repository.path, 'go'), '') }
 }
 
@@ -116,7 +116,7 @@ test.each([
   )
   const { sandbox: use } = await job.status()
   await expect
-    .poll(async () => (await seenIn(use.sandboxId!)).seen, { timeout: 20_000 })
+    .poll(async () => (await seenIn(use.sandboxId!)).seen)
     .toEqual([`HOLDFAST_GIT_PASSWORD=${holdfast.gitToken.slice(0, 3)}`])
   await letGo()
   await job.result()

@@ -99,7 +99,7 @@ describe('the embedded Temporal server', () => {
     const second = await start()
     expect(second).toMatchObject({ origin: 'shared', pid: first.pid, address: first.address })
     await second.stop()
-    await untilReachable({ address: first.address }, 'default', 5_000)
+    await untilReachable({ address: first.address }, 'default', 60_000)
   })
 
   test('two processes that start at once get one server', async () => {
@@ -145,7 +145,7 @@ describe('the embedded Temporal server', () => {
     expect(server.kind).toBe('embedded')
     expect(server.address).not.toBe(`127.0.0.1:${preferredPorts.port}`)
     expect(server.how).toContain(`(${preferredPorts.port} being taken)`)
-    await untilReachable(server.connection, server.namespace, 5_000)
+    await untilReachable(server.connection, server.namespace, 60_000)
   })
 
   test('a start that is given up leaves no server, though it has not answered yet', async () => {
@@ -154,7 +154,7 @@ describe('the embedded Temporal server', () => {
     const giveUp = new AbortController()
     const starting = start({ cli: async () => silent, signal: giveUp.signal })
     const record = () => readRecord(join(stateFolder, 'temporal.json'))
-    await expect.poll(record, { timeout: 10_000 }).toBeDefined()
+    await expect.poll(record).toBeDefined()
     giveUp.abort(new Error('enough'))
     await expect(starting).rejects.toThrow('enough')
     expect(identify(record()!.server.pid)).toBeUndefined()

@@ -30,7 +30,7 @@ async function run(example: string, ...args: string[]): Promise<string> {
 
 const lastLine = (stdout: string) => JSON.parse(stdout.split('\n').at(-1) ?? '') as Record<string, unknown>
 
-describe.concurrent('examples', { timeout: 120_000 }, () => {
+describe.concurrent('examples', () => {
   test('submit-job.ts submits, follows and prints the result, and run again finds the same job', async () => {
     const { repo } = await holdfast.spec()
     const first = await run('submit-job.ts', repo.url)

@@ -35,12 +35,10 @@ test('a command whose sandbox paused itself under it, and came back without the 
   const job = await holdfast.jobs.submit(spec)
   await eventOf(job, 'sandboxPaused')
   await job.notify('ci')
-  await expect.poll(() => runsOf('second').length, { timeout: 30_000 }).toBe(1)
+  await expect.poll(() => runsOf('second').length).toBe(1)
   await end(worker, 'SIGKILL')
   const { sandboxId } = runsOf('second')[0]!
-  await expect
-    .poll(async () => (await Sandbox.getInfo(sandboxId, connection)).state, { timeout: 30_000 })
-    .toBe('paused')
+  await expect.poll(async () => (await Sandbox.getInfo(sandboxId, connection)).state).toBe('paused')
   await holdfast.startWorker()
   const { commit } = await job.result()
   expect(commit).not.toBeNull()
@@ -57,7 +55,7 @@ test('a command that must never run twice, whose sandbox is gone before its work
   await holdfast.startWorker()
   const steps = [{ ...counted('once', 2), rerun: 'never' as const }]
   const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
-  await expect.poll(() => runsOf('once').length, { timeout: 30_000 }).toBe(1)
+  await expect.poll(() => runsOf('once').length).toBe(1)
   // The next one who comes wants to save the work.
   await holdfast.sandboxes.faults.arm({ kind: 'killSandbox', to: 'control', path: '/connect$' })
   await expect(job.result()).rejects.toMatchObject({ type: 'OutcomeUnknown' })

@@ -96,8 +96,8 @@ test(
       checks: [{ run: 'cat ANSWER; grep -q right ANSWER', name: 'is right' }],
       review: {},
     })
-    const since = Date.now()
     const job = await holdfast.jobs.submit(spec)
+    const submitted = Date.now()
     await job.notify('somebody')
     const stop = new AbortController()
     const refused = refusals(job, stop.signal)
@@ -118,7 +118,7 @@ test(
     // In the list once, with its columns of now and since its submission.
     await expect.poll(() => listed(job, 'HoldfastReviewNeeded = true')).toHaveLength(1)
     const [{ startedAt }] = (await listed(job)) as [JobSummary]
-    expect(startedAt.getTime() - since).toBeLessThan(10_000)
+    expect(startedAt.getTime()).toBeLessThanOrEqual(submitted)
     expect((await holdfast.jobs.submit(spec)).id).toBe(job.id)
     await job.approve({ by: 'a reviewer' })
     const { commit, cost, checks } = await job.result()

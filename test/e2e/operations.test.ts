@@ -10,15 +10,11 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => world?.holdfast.stop())
 
-test.each(SANDBOX_OPERATION_NAMES)(
-  '%s through a workflow does what it does in E2B',
-  { timeout: 60_000 },
-  async (name) => {
-    const { perform, check, session } = await world.prepare(name)
-    await check(await perform())
-    await session.close()
-  },
-)
+test.each(SANDBOX_OPERATION_NAMES)('%s through a workflow does what it does in E2B', async (name) => {
+  const { perform, check, session } = await world.prepare(name)
+  await check(await perform())
+  await session.close()
+})
 
 test('what code prints arrives while it runs', async () => {
   const session = await world.holdfast.jobs.sessions.open(`session-${randomUUID()}`)
@@ -26,7 +22,7 @@ test('what code prints arrives while it runs', async () => {
     'import os, time\nprint("begun")\nwhile not os.path.exists("go"): time.sleep(0.05)\nprint("end")'
   let heard = ''
   const run = session.runCode(untilGo, { onStdout: (text) => (heard += text) })
-  await expect.poll(() => heard, { timeout: 10_000 }).toBe('begun\n')
+  await expect.poll(() => heard).toBe('begun\n')
   await session.files.write('go', '')
   expect((await run).stdout).toBe('begun\nend\n')
   expect(heard).toBe('begun\nend\n')
@@ -39,7 +35,7 @@ test('closing a session stops the code that runs in it', async () => {
     timeoutMs: 300_000,
   })
   const outcome = run.catch((error: unknown) => error)
-  await expect.poll(() => session.files.exists('begun'), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => session.files.exists('begun')).toBe(true)
   await session.close()
   expect(await outcome).toMatchObject({ type: 'SandboxClosed' })
 })

@@ -76,7 +76,7 @@ beforeAll(async () => {
   done = jobs.get(done.id)
   expect((await done.result()).outcome).toBe('completed')
   await codecServer.until('stdout', /codec server is at/)
-}, 120_000)
+})
 afterAll(async () => {
   codecServer.send('SIGTERM')
   await codecServer.ended

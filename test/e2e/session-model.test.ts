@@ -114,22 +114,18 @@ const fail: Step = {
   toString: () => 'fail',
 }
 
-test(
-  'whatever is asked of a session, each request is done once, in the sandbox as the last one left it',
-  { timeout: 120_000 },
-  async () => {
-    const steps = [run, runTogether, sendAgain, pause, resume, look, fail].map((step) => fc.constant(step))
-    await fc.assert(
-      fc.asyncProperty(fc.commands(steps, { maxCommands: 25, size: 'max' }), async (commands) => {
-        const session = await holdfast.jobs.sessions.open(`session-${randomUUID()}`, { turnAfter: 10 })
-        const { sandboxId } = await session.getInfo()
-        const model: Model = { log: [], paused: false, answered: [] }
-        await fc.asyncModelRun(() => ({ model, real: { session, sandboxId } }), commands)
-        expect(await readLog(session)).toEqual(model.log)
-        await session.close()
-        expect(await e2bState(sandboxId)).toBeUndefined()
-      }),
-      { numRuns: 4 },
-    )
-  },
-)
+test('whatever is asked of a session, each request is done once, in the sandbox as the last one left it', async () => {
+  const steps = [run, runTogether, sendAgain, pause, resume, look, fail].map((step) => fc.constant(step))
+  await fc.assert(
+    fc.asyncProperty(fc.commands(steps, { maxCommands: 25, size: 'max' }), async (commands) => {
+      const session = await holdfast.jobs.sessions.open(`session-${randomUUID()}`, { turnAfter: 10 })
+      const { sandboxId } = await session.getInfo()
+      const model: Model = { log: [], paused: false, answered: [] }
+      await fc.asyncModelRun(() => ({ model, real: { session, sandboxId } }), commands)
+      expect(await readLog(session)).toEqual(model.log)
+      await session.close()
+      expect(await e2bState(sandboxId)).toBeUndefined()
+    }),
+    { numRuns: 4 },
+  )
+})

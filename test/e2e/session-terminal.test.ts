@@ -44,7 +44,7 @@ function terminal(args: string[] = [], e2b = settings()) {
   pty.onData((text) => (shown += text))
   const ended = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)))
   const shows = async (pattern: RegExp) => {
-    await expect.poll(() => shown, { timeout: 30_000 }).toMatch(pattern)
+    await expect.poll(() => shown).toMatch(pattern)
   }
   return { pty, ended, shows, shown: () => shown }
 }
@@ -60,9 +60,7 @@ test('a terminal in the sandbox has our size, our keys and the exit code of its 
   pty.write('until [ "$(stty size)" = "15 70" ]; do sleep 0.1; done; echo res""ized\r')
   await shows(/resized/)
   pty.write('sleep 1000 || echo interrup""ted $?\r')
-  await expect
-    .poll(async () => (await session.run("pgrep -fxc 'sleep 1000' || :")).stdout, { timeout: 20_000 })
-    .toBe('1\n')
+  await expect.poll(async () => (await session.run("pgrep -fxc 'sleep 1000' || :")).stdout).toBe('1\n')
   pty.write('\u0003')
   pty.write('echo cod""e $?\r')
   await shows(/code 130/)
@@ -95,9 +93,9 @@ test('a session that is held is not paused as idle, and is paused when nobody ho
   await session.pause()
   expect(await session.hold({ ms: 60_000, renew: true })).toMatchObject({ state: 'paused' })
   expect(await session.hold({ ms: 3_000 })).toMatchObject({ state: 'running' })
-  await session.hold({ ms: 3_000, renew: true })
   const since = Date.now()
-  await expect.poll(async () => (await session.status()).state, { timeout: 20_000 }).toBe('paused')
+  await session.hold({ ms: 3_000, renew: true })
+  await expect.poll(async () => (await session.status()).state).toBe('paused')
   expect(Date.now() - since).toBeGreaterThan(2_500)
   await expect(session.hold({ ms: 601_000 })).rejects.toMatchObject({ type: 'SandboxInvalidArgument' })
   await session.close()

@@ -17,7 +17,7 @@ const open = (options: Options = {}): Promise<Session> =>
   holdfast.jobs.sessions.open(`session-${randomUUID()}`, options)
 
 const untilState = async (session: Session, state: string): Promise<void> => {
-  await expect.poll(async () => (await session.status()).state, { timeout: 10_000 }).toBe(state)
+  await expect.poll(async () => (await session.status()).state).toBe(state)
 }
 
 const sandboxIds = async (): Promise<string[]> =>
@@ -72,7 +72,7 @@ test('a list tells when a session was opened, and opening it again finds it, als
   const { openedAt } = await session.status()
   const { startTime } = await holdfast.workflows.getHandle(session.id).describe()
   expect(openedAt).toBeLessThan(startTime.getTime())
-  await expect.poll(() => listedAt(session), { timeout: 10_000 }).toEqual(new Date(openedAt))
+  await expect.poll(() => listedAt(session)).toEqual(new Date(openedAt))
   await holdfast.jobs.sessions.open(session.id, { turnAfter: 10 })
   await session.close()
 })
@@ -94,7 +94,7 @@ test('a failed use arms the idle pause as well', async () => {
 test('pause waits for what runs, and resume needs no use', async () => {
   const session = await open()
   const run = session.run('sleep 0.5; echo done')
-  await expect.poll(async () => (await session.status()).inUse, { timeout: 10_000 }).toBe(1)
+  await expect.poll(async () => (await session.status()).inUse).toBe(1)
   await session.pause()
   expect((await run).stdout).toBe('done\n')
   expect((await session.status()).state).toBe('paused')
@@ -114,35 +114,31 @@ test('commands are run in turn, unless they are said to be concurrent', async ()
   await session.close()
 })
 
-test(
-  'requests are neither lost nor done twice while runs of the workflow follow each other',
-  { timeout: 60_000 },
-  async () => {
-    const session = await open({ turnAfter: 10 })
-    const other = holdfast.jobs.sessions.attach(session.reference)
-    const numbers = Array.from({ length: 60 }, (_, index) => index)
-    const users = [session, other, session, other]
-    await Promise.all(
-      users.map(async (user, place) => {
-        for (const number of numbers.filter((number) => number % users.length === place))
-          await user.run(`echo ${number} >>numbers`)
-      }),
-    )
-    const lines = (await session.files.read('numbers')).trim().split('\n').map(Number)
-    expect(lines.toSorted((a, b) => a - b)).toEqual(numbers)
-    const { runs, operations } = await session.status()
-    expect(runs).toBeGreaterThanOrEqual(5)
-    expect(operations).toBeGreaterThanOrEqual(60)
-    await session.close()
-  },
-)
+test('requests are neither lost nor done twice while runs of the workflow follow each other', async () => {
+  const session = await open({ turnAfter: 10 })
+  const other = holdfast.jobs.sessions.attach(session.reference)
+  const numbers = Array.from({ length: 60 }, (_, index) => index)
+  const users = [session, other, session, other]
+  await Promise.all(
+    users.map(async (user, place) => {
+      for (const number of numbers.filter((number) => number % users.length === place))
+        await user.run(`echo ${number} >>numbers`)
+    }),
+  )
+  const lines = (await session.files.read('numbers')).trim().split('\n').map(Number)
+  expect(lines.toSorted((a, b) => a - b)).toEqual(numbers)
+  const { runs, operations } = await session.status()
+  expect(runs).toBeGreaterThanOrEqual(5)
+  expect(operations).toBeGreaterThanOrEqual(60)
+  await session.close()
+})
 
 test('a command that takes longer than a run of the workflow holds nobody up, and runs once', async () => {
   const session = await open({ turnAfter: 10 })
   const long = session.run('echo began >>began; until [ -e go ]; do sleep 0.05; done; wc -l <began', {
     timeoutMs: 600_000,
   })
-  await expect.poll(() => session.files.exists('began'), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => session.files.exists('began')).toBe(true)
   while ((await session.status()).runs < 3) await session.files.exists('go')
   await session.files.write('go', '')
   expect(await long).toMatchObject({ exitCode: 0, stdout: '1\n' })
@@ -171,7 +167,7 @@ test('what a command prints arrives while it runs, all of it', async () => {
       onStderr: (text) => (heard.stderr += text),
     },
   )
-  await expect.poll(() => heard, { timeout: 10_000 }).toEqual({ stdout: 'begun', stderr: 'aside\n' })
+  await expect.poll(() => heard).toEqual({ stdout: 'begun', stderr: 'aside\n' })
   await session.files.write('go', '')
   const { stdoutBytes } = await run
   const numbers = Array.from({ length: 20_000 }, (_, n) => `${n + 1}\n`)
@@ -185,7 +181,7 @@ test('closing ends what runs', async () => {
   const session = await open()
   const run = session.run('sleep 1000', { timeoutMs: 600_000 })
   const outcome = run.catch((error: unknown) => error)
-  await expect.poll(async () => (await session.status()).inUse, { timeout: 10_000 }).toBe(1)
+  await expect.poll(async () => (await session.status()).inUse).toBe(1)
   const { sandboxId } = await session.getInfo()
   await session.close()
   expect(await outcome).toMatchObject({ type: 'SandboxClosed' })
@@ -204,23 +200,19 @@ test('a sandbox that somebody else pauses is resumed by the next use, one that w
   await session.close()
 })
 
-test(
-  'a fork has the files, is a session of its own, and its snapshot goes with it',
-  { timeout: 60_000 },
-  async () => {
-    const session = await open()
-    await session.files.write('shared.txt', 'before')
-    const fork = await session.fork(`fork-${randomUUID()}`)
-    await session.files.write('shared.txt', 'after')
-    expect(await fork.files.read('shared.txt')).toBe('before')
-    expect(await columns(fork)).toEqual([(await fork.getInfo()).sandboxId, 'running', 'holdfast'])
-    await session.close()
-    expect(await fork.files.read('shared.txt')).toBe('before')
-    await fork.close()
-    const left = await Sandbox.listSnapshots({ ...holdfast.sandboxes.connection }).nextItems()
-    expect(left.filter(({ names }) => names.some((name) => name.includes(fork.id)))).toEqual([])
-  },
-)
+test('a fork has the files, is a session of its own, and its snapshot goes with it', async () => {
+  const session = await open()
+  await session.files.write('shared.txt', 'before')
+  const fork = await session.fork(`fork-${randomUUID()}`)
+  await session.files.write('shared.txt', 'after')
+  expect(await fork.files.read('shared.txt')).toBe('before')
+  expect(await columns(fork)).toEqual([(await fork.getInfo()).sandboxId, 'running', 'holdfast'])
+  await session.close()
+  expect(await fork.files.read('shared.txt')).toBe('before')
+  await fork.close()
+  const left = await Sandbox.listSnapshots({ ...holdfast.sandboxes.connection }).nextItems()
+  expect(left.filter(({ names }) => names.some((name) => name.includes(fork.id)))).toEqual([])
+})
 
 test('opening twice finds the session; with another spec, or another kind of workflow, it is a conflict', async () => {
   const session = await open({ idleTimeout: '1h' })

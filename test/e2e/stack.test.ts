@@ -86,95 +86,82 @@ function commandLine(pid: number): string {
 
 const pidsOf = ({ ready }: Up): number[] => [ready.worker.pid, ready.sandboxes.pid!, stack.temporalPid()!]
 
-test(
-  'Ctrl-C ends worker, sandbox server and Temporal in this order; the next up has their jobs and ends them',
-  { timeout: 90_000 },
-  async () => {
-    const first = await stack.up()
-    const job = await withJobs(first, reviewedJob)
+test('Ctrl-C ends worker, sandbox server and Temporal in this order; the next up has their jobs and ends them', async () => {
+  const first = await stack.up()
+  const job = await withJobs(first, reviewedJob)
 
-    const second = await stack.start().ended
-    expect(second.code).toBe(1)
-    expect(JSON.parse(second.stdout)).toEqual({
-      error: {
-        type: 'StackFailed',
-        message: `another Holdfast stack (process ${first.pid}) runs on ${stack.state}`,
-        remedy: expect.stringContaining(`kill ${first.pid}), or name another folder`),
-      },
-    })
+  const second = await stack.start().ended
+  expect(second.code).toBe(1)
+  expect(JSON.parse(second.stdout)).toEqual({
+    error: {
+      type: 'StackFailed',
+      message: `another Holdfast stack (process ${first.pid}) runs on ${stack.state}`,
+      remedy: expect.stringContaining(`kill ${first.pid}), or name another folder`),
+    },
+  })
 
-    const pids = pidsOf(first)
-    for (const pid of pids) expect(identify(pid)).toBeDefined()
-    first.send('SIGINT')
-    const { code, stdout, stderr } = await first.ended
-    expect(code, stderr).toBe(0)
-    expect(stdout.trimEnd().split('\n')).toHaveLength(1)
-    expect([...stderr.matchAll(/^(.*) has stopped$/gm)].map(([, name]) => name)).toEqual([
-      'the worker',
-      'the local sandbox server',
-      'Temporal',
+  const pids = pidsOf(first)
+  for (const pid of pids) expect(identify(pid)).toBeDefined()
+  first.send('SIGINT')
+  const { code, stdout, stderr } = await first.ended
+  expect(code, stderr).toBe(0)
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1)
+  expect([...stderr.matchAll(/^(.*) has stopped$/gm)].map(([, name]) => name)).toEqual([
+    'the worker',
+    'the local sandbox server',
+    'Temporal',
+  ])
+  for (const pid of pids) expect(identify(pid)).toBeUndefined()
+
+  const third = await stack.up()
+  expect(third.ready.temporal.address).toBe(first.ready.temporal.address)
+  await withJobs(third, async (jobs) => {
+    expect(await jobs.get(job.id).status()).toMatchObject({ phase: 'review', sandbox: { state: 'paused' } })
+    await approveAndCheck(jobs.get(job.id))
+  })
+})
+
+test('a worker and a sandbox server ended by SIGKILL are started again, and a job at its review goes on to its end', async () => {
+  const collector = await startOtlpReceiver()
+  onTestFinished(() => collector.stop())
+  const up = await stack.up({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
+  await withJobs(up, async (jobs) => {
+    const job = await reviewedJob(jobs)
+    process.kill(up.ready.worker.pid, 'SIGKILL')
+    process.kill(up.ready.sandboxes.pid!, 'SIGKILL')
+    const replaced = await Promise.all([
+      up.until('stderr', /^the worker runs again \(process (\d+)\)$/m),
+      up.until('stderr', /^the local sandbox server runs again \(process (\d+)\)$/m),
     ])
-    for (const pid of pids) expect(identify(pid)).toBeUndefined()
+    // Both are where they were: workers know the one by its port, Prometheus the other.
+    for (const url of [`${up.ready.sandboxes.apiUrl}/health`, up.ready.worker.metricsUrl])
+      expect((await fetch(url)).ok).toBe(true)
+    await approveAndCheck(job)
+    await checkAddresses(up, job, `${collector.url}/v1/traces`)
 
-    const third = await stack.up()
-    expect(third.ready.temporal.address).toBe(first.ready.temporal.address)
-    await withJobs(third, async (jobs) => {
-      expect(await jobs.get(job.id).status()).toMatchObject({ phase: 'review', sandbox: { state: 'paused' } })
-      await approveAndCheck(jobs.get(job.id))
-    })
-  },
-)
+    up.send('SIGTERM')
+    expect(await up.ended).toMatchObject({ code: 0 })
+    expect(collector.text()).toContain(job.id)
+    for (const [, pid] of replaced) expect(identify(Number(pid))).toBeUndefined()
+  })
+})
 
-test(
-  'a worker and a sandbox server ended by SIGKILL are started again, and a job at its review goes on to its end',
-  { timeout: 90_000 },
-  async () => {
-    const collector = await startOtlpReceiver()
-    onTestFinished(() => collector.stop())
-    const up = await stack.up({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
-    await withJobs(up, async (jobs) => {
-      const job = await reviewedJob(jobs)
-      process.kill(up.ready.worker.pid, 'SIGKILL')
-      process.kill(up.ready.sandboxes.pid!, 'SIGKILL')
-      const replaced = await Promise.all([
-        up.until('stderr', /^the worker runs again \(process (\d+)\)$/m),
-        up.until('stderr', /^the local sandbox server runs again \(process (\d+)\)$/m),
-      ])
-      // Both are where they were: workers know the one by its port, Prometheus the other.
-      for (const url of [`${up.ready.sandboxes.apiUrl}/health`, up.ready.worker.metricsUrl])
-        expect((await fetch(url)).ok).toBe(true)
-      await approveAndCheck(job)
-      await checkAddresses(up, job, `${collector.url}/v1/traces`)
+test('ended by SIGKILL itself, up leaves neither worker nor sandbox server, and the next up takes over at once', async () => {
+  const killed = await stack.up()
+  const [worker, sandboxServer, temporal] = pidsOf(killed) as [number, number, number]
+  killed.send('SIGKILL')
+  await untilGone([worker, sandboxServer])
+  expect(identify(temporal)).toBeDefined()
 
-      up.send('SIGTERM')
-      expect(await up.ended).toMatchObject({ code: 0 })
-      expect(collector.text()).toContain(job.id)
-      for (const [, pid] of replaced) expect(identify(Number(pid))).toBeUndefined()
-    })
-  },
-)
-
-test(
-  'ended by SIGKILL itself, up leaves neither worker nor sandbox server, and the next up takes over at once',
-  { timeout: 60_000 },
-  async () => {
-    const killed = await stack.up()
-    const [worker, sandboxServer, temporal] = pidsOf(killed) as [number, number, number]
-    killed.send('SIGKILL')
-    await untilGone([worker, sandboxServer])
-    expect(identify(temporal)).toBeDefined()
-
-    const next = await stack.up()
-    expect(next.ready.temporal.how).toContain(`(pid ${temporal}), left running by a process that was killed`)
-    next.send('SIGINT')
-    expect(await next.ended).toMatchObject({ code: 0 })
-    await untilGone([temporal])
-  },
-)
+  const next = await stack.up()
+  expect(next.ready.temporal.how).toContain(`(pid ${temporal}), left running by a process that was killed`)
+  next.send('SIGINT')
+  expect(await next.ended).toMatchObject({ code: 0 })
+  await untilGone([temporal])
+})
 
 test.each([['src/local-sandbox/main.ts'], ['src/cli.ts']])(
   'ended by SIGKILL while its child %s starts, up leaves none of them',
-  { timeout: 60_000 },
   async (program) => {
     const up = stack.start()
     const isIt = ({ pid, parent }: { pid: number; parent: number }): boolean =>
@@ -192,21 +179,17 @@ test.each([['src/local-sandbox/main.ts'], ['src/cli.ts']])(
   },
 )
 
-test(
-  'a second Ctrl-C forces: up ends with 130 at once, its children by themselves',
-  { timeout: 60_000 },
-  async () => {
-    const up = await stack.up()
-    const [worker, sandboxServer] = pidsOf(up) as [number, number, number]
-    up.send('SIGINT')
-    await up.until('stderr', /^stopping/m)
-    up.send('SIGINT')
-    const { code, stderr } = await up.ended
-    expect(code).toBe(130)
-    expect(stderr).not.toContain('Temporal has stopped')
-    await untilGone([worker, sandboxServer])
-  },
-)
+test('a second Ctrl-C forces: up ends with 130 at once, its children by themselves', async () => {
+  const up = await stack.up()
+  const [worker, sandboxServer] = pidsOf(up) as [number, number, number]
+  up.send('SIGINT')
+  await up.until('stderr', /^stopping/m)
+  up.send('SIGINT')
+  const { code, stderr } = await up.ended
+  expect(code).toBe(130)
+  expect(stderr).not.toContain('Temporal has stopped')
+  await untilGone([worker, sandboxServer])
+})
 
 test('interrupted while it starts, up ends with 130 and leaves no process behind', async () => {
   const up = stack.start()

@@ -59,7 +59,7 @@ test('a job can be found and counted by what it waits for, and then by its outco
     HoldfastOutcome: 'open',
   })
   const waiting = `HoldfastReviewNeeded = true AND HoldfastRepo = "${spec.repo.url}"`
-  await expect.poll(() => found(waiting), { timeout: 10_000 }).toEqual([spec.id])
+  await expect.poll(() => found(waiting)).toEqual([spec.id])
   expect(await open()).toEqual([{ phase: 'review', jobs: 1 }])
   await job.approve({ by: 'the test' })
   await job.result()
@@ -70,8 +70,8 @@ test('a job can be found and counted by what it waits for, and then by its outco
     HoldfastSandboxState: 'killed',
     HoldfastOutcome: 'completed',
   })
-  await expect.poll(() => found(waiting), { timeout: 10_000 }).toEqual([])
-  await expect.poll(open, { timeout: 10_000 }).toEqual([])
+  await expect.poll(() => found(waiting)).toEqual([])
+  await expect.poll(open).toEqual([])
   const { events } = await holdfast.workflows.getHandle(spec.id).fetchHistory()
   const upserts = events?.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes)
   expect(upserts).toHaveLength(3)
@@ -102,9 +102,7 @@ test('where the namespace has no such search attributes, jobs run and only the l
   const jobs = await connect({ address, namespace, taskQueue: holdfast.taskQueue })
   try {
     const spec = await holdfast.spec()
-    await expect
-      .poll(() => jobs.submit(spec).then(({ id }) => id), { timeout: 20_000, interval: 500 })
-      .toBe(spec.id)
+    await expect.poll(() => jobs.submit(spec).then(({ id }) => id), { interval: 500 }).toBe(spec.id)
     // The worker registers them, too late for this job.
     await holdfast.startWorker({ TEMPORAL_NAMESPACE: namespace })
     const { outcome } = await jobs.get(spec.id).result()

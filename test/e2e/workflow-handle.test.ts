@@ -39,7 +39,7 @@ test('a workflow of one’s own uses a sandbox as it would by E2B’s SDK', asyn
 test('a workflow attaches to a session, and its worker’s death does nothing twice', async () => {
   const session = await holdfast.jobs.sessions.open(`session-${randomUUID()}`)
   const result = execute('attached', session.reference)
-  await expect.poll(async () => (await session.status()).inUse, { timeout: 10_000 }).toBe(1)
+  await expect.poll(async () => (await session.status()).inUse).toBe(1)
   const [worker] = holdfast.workers
   await end(worker!, 'SIGKILL')
   await holdfast.startWorker({ HOLDFAST_WORKFLOWS })

@@ -152,7 +152,7 @@ test('a source that breaks leaves nothing, and a reader that stops early lets go
   await put(watched, 'long', randomBytes(10 * PIECE))
   const stream = await watched.get('long')
   stream.destroy()
-  await expect.poll(() => file?.closed, { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => file?.closed).toBe(true)
 })
 
 test('a stream of the web carries it too, as it is given to a sandbox', async () => {

@@ -125,7 +125,7 @@ test('only commands that run are listed, with their command line', async () => {
   await running.until('begun')
   const list = (): string => execFileSync('bash', ['-c', listCommand(own)], { encoding: 'utf8' })
   // It may print before the supervisor has noted its group.
-  await expect.poll(list, { timeout: 10_000 }).not.toBe('')
+  await expect.poll(list).not.toBe('')
   expect(list()).toMatch(new RegExp(`^${commandId} \\d+ bash -c `))
   expect(list().endsWith(`${script} \0`)).toBe(true)
   await writeFile(`${home}/${commandId}.go`, '')
@@ -161,7 +161,7 @@ test('a supervisor that died without a record makes the outcome unknown, and not
   const script = `echo x >>"${home}/${commandId}.count"; echo up; sleep 60`
   const attachment = attach(home, { commandId, script })
   await attachment.until('up')
-  await expect.poll(() => existsSync(`${home}/commands/${commandId}/child`), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => existsSync(`${home}/commands/${commandId}/child`)).toBe(true)
   const [supervisor] = (await readFile(`${home}/commands/${commandId}/pid`, 'utf8')).split(' ')
   const command = (await readFile(`${home}/commands/${commandId}/child`, 'utf8')).trim()
   process.kill(Number(supervisor), 'SIGKILL')
