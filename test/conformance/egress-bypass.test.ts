@@ -22,7 +22,7 @@ beforeAll(async () => {
   await Promise.all([once(secret, 'listening'), once(door, 'listening')])
   server = await startSandboxServer({ args: ['--allow-host-loopback', `127.0.0.1:${portOf(door)}`] })
   root = ((await (await fetch(`${server.apiUrl}/health`)).json()) as { root: boolean }).root
-  sandbox = await Sandbox.create({ ...server.connection, timeoutMs: 120_000 })
+  sandbox = await Sandbox.create({ ...server.connection, timeoutMs: 300_000 })
 })
 afterAll(async () => {
   await server.stop()

@@ -35,7 +35,7 @@ afterAll(() => server.stop())
 
 const run = (sandbox: Sandbox, command: string) =>
   sandbox.commands
-    .run(command, { timeoutMs: 30_000 })
+    .run(command, { timeoutMs: 120_000 })
     .catch((error: { exitCode?: number; stderr?: string }) => error)
 
 test('a sandbox says how large it is', async () => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
   everywhere = await startSandboxServer({ args: ['--host', '0.0.0.0'] })
   const { apiUrl, sandboxUrl, apiKey } = everywhere
   connection = { apiUrl: elsewhere(apiUrl), sandboxUrl: elsewhere(sandboxUrl), apiKey }
-  sandbox = await Sandbox.create({ ...connection, timeoutMs: 120_000 })
+  sandbox = await Sandbox.create({ ...connection, timeoutMs: 300_000 })
 })
 afterAll(() => everywhere.stop())
 

@@ -20,8 +20,6 @@ const onDisk = (sandbox: Sandbox, name: string) => {
 }
 const counting = 'i=0; while true; do i=$((i+1)); echo $i > counter; sleep 0.01; done'
 
-const busy = { timeout: 20_000 }
-
 /** Two processes that talk over a connection without a rest; one counts what it was answered. */
 const TALKING = `import os, socket
 s = socket.create_server(('127.0.0.1', 0))
@@ -49,8 +47,8 @@ test('a paused sandbox uses no processor time, and goes on with the same pids an
   await sandbox.files.write('talking.py', TALKING)
   const talking = await sandbox.commands.run('exec python3 talking.py', { background: true, timeoutMs: 0 })
   const start = processorTime(sandbox)
-  await expect.poll(() => Number(onDisk(sandbox, 'counter')), busy).toBeGreaterThan(5)
-  await expect.poll(() => processorTime(sandbox), busy).toBeGreaterThan(start)
+  await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(5)
+  await expect.poll(() => processorTime(sandbox)).toBeGreaterThan(start)
   expect(await sandbox.pause()).toBe(true)
   const [at, used] = [onDisk(sandbox, 'counter'), processorTime(sandbox)]
   // Long enough for thousands of counts, and 50 ticks: what is shown is that there are none.
@@ -62,7 +60,7 @@ test('a paused sandbox uses no processor time, and goes on with the same pids an
 
   await sandbox.connect()
   expect((await sandbox.commands.list()).map(({ pid }) => pid)).toContain(talking.pid)
-  await expect.poll(() => Number(onDisk(sandbox, 'counter')), busy).toBeGreaterThan(Number(at) + 5)
+  await expect.poll(() => Number(onDisk(sandbox, 'counter'))).toBeGreaterThan(Number(at) + 5)
   await sandbox.kill()
 })
 
@@ -98,10 +96,10 @@ test("a command's timeout does not count the pause", async () => {
   const sandbox = await create()
   const job = await sandbox.commands.run('sleep 2; echo survived > result', {
     background: true,
-    timeoutMs: 4_000,
+    timeoutMs: 8_000,
   })
   await sandbox.pause()
-  await delay(4_500)
+  await delay(8_500)
   await sandbox.connect()
   await sandbox.commands.connect(job.pid).then((handle) => handle.wait())
   expect(await sandbox.files.read('result')).toBe('survived\n')

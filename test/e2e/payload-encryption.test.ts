@@ -98,7 +98,7 @@ async function clientWith(encryptionKeys: string): Promise<Jobs> {
 
 const untilTaskFailed = ({ id }: Job): Promise<unknown> =>
   vi.waitUntil(async () => (await holdfast.historyOf(id)).includes('workflowTaskFailedEventAttributes'), {
-    timeout: 20_000,
+    timeout: 60_000,
     interval: 200,
   })
 

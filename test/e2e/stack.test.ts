@@ -73,7 +73,7 @@ async function checkAddresses({ ready }: Up, job: Job, tracesUrl: string): Promi
 
 /** The end of a process that isn't our child is no event. */
 const untilGone = (pids: number[]): Promise<boolean> =>
-  vi.waitUntil(() => pids.every((pid) => !identify(pid)), { timeout: 20_000, interval: 50 })
+  vi.waitUntil(() => pids.every((pid) => !identify(pid)), { timeout: 60_000, interval: 50 })
 
 /** Empty where it has ended. */
 function commandLine(pid: number): string {
@@ -171,11 +171,11 @@ test.each([['src/local-sandbox/main.ts'], ['src/cli.ts']])(
         const found = descendants(up.pid).find(isIt)
         return found && identify(found.pid)
       },
-      { timeout: 20_000, interval: 5 },
+      { timeout: 60_000, interval: 5 },
     )
     up.send('SIGKILL')
     expect(await up.ended).toMatchObject({ signal: 'SIGKILL', stdout: '' })
-    await vi.waitUntil(() => !isAlive(child), { timeout: 20_000, interval: 50 })
+    await vi.waitUntil(() => !isAlive(child), { timeout: 60_000, interval: 50 })
   },
 )
 
@@ -193,7 +193,7 @@ test('a second Ctrl-C forces: up ends with 130 at once, its children by themselv
 
 test('interrupted while it starts, up ends with 130 and leaves no process behind', async () => {
   const up = stack.start()
-  await vi.waitUntil(() => stack.temporalPid(), { timeout: 20_000, interval: 5 })
+  await vi.waitUntil(() => stack.temporalPid(), { timeout: 60_000, interval: 5 })
   up.send('SIGINT')
   expect(await up.ended).toMatchObject({ code: 130, stdout: '' })
   expect(identify(stack.temporalPid()!)).toBeUndefined()
