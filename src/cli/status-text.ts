@@ -3,7 +3,7 @@ import type { Cost } from '../contract/cost.ts'
 import type { JobResult, JobStatus, SandboxUse, WaitingFor } from '../contract/job.ts'
 import { formatDuration, formatMoment } from './progress/duration.ts'
 import { changes, mark, PHASE_NAMES, shortCommit, stepEnds } from './progress/event-lines.ts'
-import { cleanLine } from './progress/text.ts'
+import { cleanLine, cleanLines } from './progress/text.ts'
 import type { Colors } from './terminal.ts'
 
 /** The status of a job for people. @param program how this command line is called, for the review's commands */
@@ -22,6 +22,10 @@ export function formatStatus(status: JobStatus, program: string, now: number, co
       'guards',
       waitingFor?.kind === 'review' &&
         waitingFor.breaches?.map(({ message }) => cleanLine(message)).join('; '),
+    ],
+    [
+      'asks for',
+      waitingFor?.kind === 'tool' && cleanLines(waitingFor.asked ?? '').join(`\n${field('', '')}`),
     ],
     ['branch', cleanLine(branch)],
     ['commit', commit],

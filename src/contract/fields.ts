@@ -30,6 +30,9 @@ export const checked = (problem: (value: string) => string | undefined) =>
 
 export const urlProblem = (value: string): string | undefined => {
   if (value.length > 2000) return 'is longer than 2,000 characters'
+  // A parser leaves some out: what is checked would not be what is used.
+  if (/[\u0000-\u0020\u007f]/.test(value))
+    return 'has a control character, or a space (which is %20 in a URL)'
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (!url || !['https:', 'http:'].includes(url.protocol)) return 'is not an http or https URL'
   if (url.username || url.password) return 'holds credentials: take them out and name a secret in repo.auth'

@@ -175,8 +175,19 @@ export interface SandboxUse {
 /** What a job waits for. Times in ms since the epoch. */
 export type WaitingFor =
   | { kind: 'review'; since: number; until: number; answerWith: string; breaches?: Breach[] }
-  /** A call of a tool that a person has to allow; `call` names it and what it does. */
-  | { kind: 'tool'; call: string; summary: string; since: number; until: number; answerWith: string }
+  /**
+   * A call of a tool that a person has to allow; `call` names it and what it does. `asked` is its whole input, as YAML without secrets,
+   * a long one without its middle; workers of an earlier version don't say.
+   */
+  | {
+      kind: 'tool'
+      call: string
+      summary: string
+      asked?: string
+      since: number
+      until: number
+      answerWith: string
+    }
   | { kind: 'timer'; since: number; until: number }
   | { kind: 'notification'; name: string; since: number; until: number; answerWith: string }
   /** Something that is unreachable; `until` is when it is tried again. */

@@ -35,6 +35,12 @@ export const llmStep = z
         }),
       )
       .max(10)
+      .superRefine((servers, context) => {
+        const names = servers.map(({ name }) => name)
+        for (const [at, name] of names.entries())
+          if (names.indexOf(name) < at)
+            context.addIssue({ code: 'custom', path: [at, 'name'], message: `is another server's: ${name}` })
+      })
       .default([])
       .describe('MCP servers whose tools the model has too; they are called by the worker'),
     approve: z

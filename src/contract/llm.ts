@@ -17,6 +17,8 @@ export interface ToolCall {
   hash: string
   /** Whether a person has to allow it. */
   mustBeAllowed: boolean
+  /** Then its whole input, as YAML without secrets; a long one without its middle. */
+  asked?: string
 }
 
 /** An answer of a model, bounded. */

@@ -95,6 +95,7 @@ test('half an answer is asked for again, and one that is none of the protocol en
     asked.push(path)
     response.writeHead(200, { 'content-type': 'application/json' })
     if (path === 'html') response.end('<html>Welcome</html>')
+    else if (path === 'none') response.end(JSON.stringify({ ...JSON.parse(whole), choices: [] }))
     else if (asked.filter((one) => one === path).length > 1) response.end(whole)
     else response.write(whole.slice(0, 80), () => response.destroy())
   })
@@ -109,10 +110,11 @@ test('half an answer is asked for again, and one that is none of the protocol en
     ]
     return (await holdfast.jobs.submit(await holdfast.spec({ steps }))).result()
   }
-  const [half, html] = await Promise.allSettled([submit('half'), submit('html')])
+  const [half, html, none] = await Promise.allSettled(['half', 'html', 'none'].map(submit))
   expect(half).toMatchObject({ value: { outcome: 'completed' } })
   expect(html).toMatchObject({ reason: { type: 'ModelFailed', message: expect.stringContaining('JSON') } })
-  expect(asked.toSorted()).toEqual(['half', 'half', 'html'])
+  expect(none).toMatchObject({ reason: { type: 'ModelFailed' } })
+  expect(asked.toSorted()).toEqual(['half', 'half', 'html', 'none'])
 })
 
 test('a model that no worker knows is refused before there is a sandbox', async () => {

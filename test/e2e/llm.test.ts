@@ -132,7 +132,11 @@ test('a call that needs leave waits with the sandbox paused, for this very call 
   const job = await holdfast.jobs.submit(spec)
   await eventOf(job, 'sandboxPaused')
   const first = await waitingTool(job)
-  expect(first).toMatchObject({ kind: 'tool', summary: 'run: touch allowed' })
+  expect(first).toMatchObject({
+    kind: 'tool',
+    summary: 'run: touch allowed',
+    asked: 'command: touch allowed',
+  })
   await expect(job.allowTool({ by: 'somebody', call: 'another' })).rejects.toMatchObject({
     type: 'NotWaitingForTool',
   })

@@ -161,6 +161,31 @@ describe('answers for people', () => {
     )
   })
 
+  test('a job that waits for leave to use a tool shows all that the tool is to do', () => {
+    const status = {
+      id: 'bump',
+      phase: 'steps',
+      round: 1,
+      current: null,
+      waitingFor: {
+        kind: 'tool',
+        call: '1a2b',
+        summary: 'run: npm test # npm publish',
+        asked: 'command: |-\n  npm test #\n  npm publish\u202e',
+        since: 0,
+        until: 3_600_000,
+        answerWith: 'holdfast allow bump 1a2b',
+      },
+      sandbox,
+      branch: 'holdfast/bump',
+      commit: null,
+      cost,
+      steps: [],
+    } as const
+    const text = formatStatus({ ...status, steps: [] }, 'holdfast', 61_000, plain)
+    expect(text).toMatch(/^asks for +command: \|-\n {15}npm test #\n {15}npm publish\nbranch/m)
+  })
+
   test('a result says what the remote has now', () => {
     const result = {
       outcome: 'completed' as const,

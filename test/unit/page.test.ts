@@ -12,6 +12,15 @@ const failure = {
   remedy: 'look at the output',
 } as const
 
+const toolWait = {
+  kind: 'tool',
+  call: '1a2b',
+  summary: 'run: npm test # npm publish',
+  since,
+  until,
+  answerWith: 'holdfast allow fix-it 1a2b',
+} as const
+
 test.each([
   [
     'runs a step',
@@ -52,6 +61,21 @@ test.each([
       sandbox: { ...jobView().sandbox, sandboxId: null, state: 'none', runningMs: 0 },
     },
     ['### prepare: `wait for ci`', '**Waits for the notification `ci`**', '| sandbox | none yet |'],
+  ],
+  [
+    'waits for leave to use a tool',
+    { waitingFor: { ...toolWait, asked: 'command: |-\n  npm test #\n  npm publish' } },
+    [
+      '**Waits for a call of a tool to be allowed: `run: npm test # npm publish`**',
+      '```text\ncommand: |-\n  npm test #\n  npm publish\n```',
+      '`holdfast allow fix-it 1a2b --by NAME`',
+      '`{"by":"your name","call":"1a2b"}`',
+    ],
+  ],
+  [
+    'waits for leave for more than a page',
+    { waitingFor: { ...toolWait, asked: `content: "${'✓'.repeat(4_000)}"` } },
+    ['✓✓✓✓', 'The rest: `holdfast status fix-it`', '`holdfast allow fix-it 1a2b --by NAME`'],
   ],
   [
     'waits for its time',

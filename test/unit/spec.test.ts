@@ -43,6 +43,23 @@ test('parsing a parsed spec changes nothing', () => {
 describe('each wrong field is named with its problem', () => {
   const cases: [string, (spec: AgentJobInput) => unknown, string, RegExp][] = [
     ['URL of another scheme', (s) => ({ ...s, repo: { url: 'file:///etc' } }), 'repo.url', /http/],
+    ['URL with a tab', (s) => ({ ...s, repo: { url: 'https://h/\tr' } }), 'repo.url', /control character/],
+    ['URL with a space', (s) => ({ ...s, repo: { url: 'https://h/a b' } }), 'repo.url', /%20/],
+    [
+      'two MCP servers of one name',
+      (s) => ({
+        ...s,
+        steps: [
+          {
+            llm: { model: 'm', baseUrl: 'https://h/v1' },
+            prompt: 'Go',
+            mcp: ['a', 'b'].map((host) => ({ name: 'tracker', url: `https://${host}` })),
+          },
+        ],
+      }),
+      'steps[0].mcp[1].name',
+      /another server/,
+    ],
     ['URL with credentials', (s) => ({ ...s, repo: { url: 'https://u:p@h/r' } }), 'repo.url', /credentials/],
     ['branch that is an option', (s) => ({ ...s, branch: '--upload-pack=x' }), 'branch', /option/],
     ['branch that is the base', (s) => ({ ...s, branch: 'main' }), 'branch', /base itself/],

@@ -7,7 +7,7 @@ import type { ActivityDeps } from '../lib/deps.ts'
 import { whileBeating } from '../lib/heartbeat.ts'
 import { listRemoteTools, type RemoteTool } from '../lib/mcp.ts'
 import { mapModelError, modelOf } from '../lib/models.ts'
-import { callHash, callSummary, isToolName, matches, toolSet } from '../lib/tools.ts'
+import { askedFor, callHash, callSummary, isToolName, says, toolSet } from '../lib/tools.ts'
 import { asText, MAX_SUMMARY, SUM_UP } from '../lib/summary.ts'
 import {
   findPart,
@@ -47,6 +47,9 @@ const SYSTEM =
   'and make sure that they work. When all is done, say in a few sentences what you did.'
 const MAX_TEXT = 4_000
 const MAX_ID = 200
+/** Of what a person is shown of a call to be allowed, and of all calls of an answer. */
+const MAX_ASKED = 4_000
+const MAX_ALL_ASKED = 64_000
 /** Of what it says beside calling tools. */
 const MAX_ASIDE = 300
 
@@ -144,23 +147,26 @@ function answerOf(
 ): ModelAnswer {
   const { inputTokens = 0, outputTokens = 0 } = usage
   const valid = toolCalls.filter((call) => !call.invalid)
+  const mask = (whole: string): string => deps.secrets.redact(whole)
   const ids = new Set(toolCalls.map(({ toolCallId }) => toolCallId))
   if (ids.size < toolCalls.length || [...ids].some((id) => id.length > MAX_ID))
     throw failure('ModelFailed', 'the model gave its calls of tools no ids to tell them by')
   return {
     transcript,
     finish: FINISH[finishReason] ?? 'other',
-    text: deps.secrets.redact(text).slice(0, valid.length > 0 ? MAX_ASIDE : MAX_TEXT),
+    text: mask(text).slice(0, valid.length > 0 ? MAX_ASIDE : MAX_TEXT),
     calls: valid.map(({ toolCallId: id, toolName: tool, input }): ToolCall => ({
       id,
       tool,
       remote: !isToolName(tool),
-      summary: callSummary(tool, input, (whole) => deps.secrets.redact(whole)),
+      summary: callSummary(tool, input, mask),
       hash: callHash(tool, input),
-      mustBeAllowed: approve.some(
-        (rule) =>
-          rule.tool === tool && matches(Object.values(input as object).join('\n'), rule.matching ?? ''),
-      ),
+      ...(approve.some((rule) => rule.tool === tool && says(tool, input, rule.matching ?? ''))
+        ? {
+            mustBeAllowed: true,
+            asked: askedFor(input, mask, Math.min(MAX_ASKED, MAX_ALL_ASKED / valid.length)),
+          }
+        : { mustBeAllowed: false }),
     })),
     invalid: toolCalls.length - valid.length,
     usage: { inputTokens, outputTokens },

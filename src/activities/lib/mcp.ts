@@ -24,13 +24,13 @@ export const remoteName = ({ server, name }: Pick<RemoteTool, 'server' | 'name'>
 /**
  * What the servers offer.
  *
- * @throws `ModelFailed` where one offers too much, `ModelUnavailable` where one doesn't answer
+ * @throws `ModelFailed` where one refuses, offers too much, or two tools under one name; `ModelUnavailable` where one doesn't answer
  */
 export async function listRemoteTools(servers: McpServer[], secrets: SecretStore): Promise<RemoteTool[]> {
   const found = await Promise.all(
     servers.map((server) =>
       withServer(server, secrets, async (client) => {
-        const { tools } = await client.listTools()
+        const { tools } = await client.listTools().catch(refused(server.name))
         return tools.map(({ name, description = '', inputSchema }) => ({
           server,
           name,
@@ -43,10 +43,30 @@ export async function listRemoteTools(servers: McpServer[], secrets: SecretStore
   const tools = found.flat()
   if (tools.length > MAX_TOOLS)
     throw failure('ModelFailed', `mcp: the servers have ${tools.length} tools, more than ${MAX_TOOLS}`)
+  const names = new Set<string>()
+  for (const tool of tools) {
+    const name = remoteName(tool)
+    if (names.has(name))
+      throw failure(
+        'ModelFailed',
+        `mcp: two tools of ${tool.server.name} would be ${name} to the model: rename one`,
+      )
+    names.add(name)
+  }
   return tools
 }
 
-/** Opens a server, does the work, and closes it. @throws `ModelUnavailable` where it can't be opened */
+/** An MCP server's answer that asking again won't change, or none. */
+const refused =
+  (server: string) =>
+  ({ message, code, statusCode = 500 }: Error & { code?: unknown; statusCode?: number }): never => {
+    const isFinal = typeof code === 'number' || / not support/.test(message)
+    const isRefusal = statusCode < 500 && ![408, 429].includes(statusCode)
+    if (isFinal || isRefusal) throw failure('ModelFailed', `mcp: the server ${server} refuses: ${message}`)
+    throw failure('ModelUnavailable', `mcp: the server ${server} does not answer: ${message}`)
+  }
+
+/** Opens a server, does the work, and closes it. @throws `ModelUnavailable`, `ModelFailed` where it can't be opened */
 export async function withServer<T>(
   { name, url, key }: McpServer,
   secrets: SecretStore,
@@ -57,9 +77,7 @@ export async function withServer<T>(
   const client = await createMCPClient({
     transport: { type: 'http', url, ...headers },
     clientName: 'holdfast',
-  }).catch((error: Error) => {
-    throw failure('ModelUnavailable', `mcp: the server ${name} does not answer: ${error.message}`)
-  })
+  }).catch(refused(name))
   try {
     return await work(client)
   } finally {

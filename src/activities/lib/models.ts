@@ -35,10 +35,11 @@ export async function modelOf(
 
 /** What a vendor's refusal or silence means for the job. */
 export async function mapModelError(error: unknown): Promise<unknown> {
-  const { APICallError, JSONParseError, RetryError, TypeValidationError } = await import('ai')
+  const { AISDKError, APICallError, JSONParseError, RetryError, TypeValidationError } = await import('ai')
   if (RetryError.isInstance(error)) return mapModelError(error.lastError)
+  if (isLate(error)) return failure('ModelUnavailable', 'the model did not answer in time')
   if (!APICallError.isInstance(error))
-    return isLate(error) ? failure('ModelUnavailable', 'the model did not answer in time') : error
+    return AISDKError.isInstance(error) ? failure('ModelFailed', error.message.slice(0, 2_000)) : error
   const { statusCode, message, responseHeaders } = error
   const isWrong = JSONParseError.isInstance(error.cause) || TypeValidationError.isInstance(error.cause)
   const isCutOff = statusCode !== undefined && statusCode < 300 && !isWrong

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { jsonSchema, ToolSet } from 'ai'
+import { stringify } from 'yaml'
 import { z } from 'zod'
 import type { ToolName } from '../../contract/llm-step.ts'
 import { text } from '../../contract/fields.ts'
@@ -89,11 +90,48 @@ export function matches(text: string, pattern: string): boolean {
   return true
 }
 
-/** What people see of a call. @param mask takes secrets out of it, before it is cut */
+/**
+ * Whether a call says what the pattern does: in one value, however deep, or in the names of a server's own arguments; or
+ * its parts in several of them, whose order is the model's to choose.
+ */
+export function says(tool: string, input: unknown, pattern: string): boolean {
+  const words = isToolName(tool) ? Object.values(input ?? {}).flatMap(wordsOf) : wordsOf(input)
+  if (words.some((word) => matches(word, pattern))) return true
+  return (
+    words.length !== 1 &&
+    pattern.split('*').every((part) => !part || words.some((word) => word.includes(part)))
+  )
+}
+
+function wordsOf(input: unknown): string[] {
+  if (Array.isArray(input)) return input.flatMap(wordsOf)
+  if (typeof input !== 'object' || input === null) return [String(input)]
+  return Object.entries(input).flatMap(([name, value]) => [name, ...wordsOf(value)])
+}
+
+const LITERALLY = { lineWidth: 0, blockQuote: 'literal', aliasDuplicateObjects: false } as const
+
+/**
+ * All that a call asks for, as people are shown it before they allow it: no value looks like another, and no end of a line like none.
+ *
+ * @param mask takes secrets out of it, before it is cut
+ * @param max characters; of a longer one it is said how much is left out in the middle
+ */
+export function askedFor(input: unknown, mask: (text: string) => string, max: number): string {
+  // Each value before it is written as YAML, which indents the lines of a longer one.
+  const masked = (_: unknown, value: unknown): unknown => (typeof value === 'string' ? mask(value) : value)
+  const whole = mask(stringify(input, masked, LITERALLY).trimEnd())
+  if (whole.length <= max) return whole
+  const [first, last] = [whole.slice(0, Math.floor(max / 2)), whole.slice(-Math.floor(max / 2))]
+  return `${first}\n… ${whole.length - first.length - last.length} characters more …\n${last}`
+}
+
+/** What a call is about, in a line. @param mask takes secrets out of it, before it is cut */
 export function callSummary(tool: string, input: unknown, mask: (text: string) => string): string {
   const { command, path: file, pattern, patch } = (input ?? {}) as Record<string, unknown>
   const about =
     command ?? pattern ?? file ?? (typeof patch === 'string' ? /^\+\+\+ (.*)$/m.exec(patch)?.[1] : '')
   const words = typeof about === 'string' ? about.replaceAll(/\s+/g, ' ').trim() : ''
-  return mask(`${tool}${words ? `: ${words}` : ''}`).slice(0, 200)
+  const line = mask(`${tool}${words ? `: ${words}` : ''}`)
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line
 }

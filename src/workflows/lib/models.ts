@@ -234,10 +234,18 @@ export class Models {
 
   /** Asks a person, with the sandbox paused. @returns undefined where the call is allowed, else what the model is told */
   async #askWhether(call: ToolCall, timeoutMs: number): Promise<string | undefined> {
-    const { summary, hash } = call
+    const { summary, hash, asked } = call
     const since = Date.now()
     const answerWith = `holdfast allow ${workflowInfo().workflowId} ${hash}`
-    const wait = { kind: 'tool', call: hash, summary, since, until: since + timeoutMs, answerWith } as const
+    const wait = {
+      kind: 'tool',
+      call: hash,
+      summary,
+      ...(asked !== undefined && { asked }),
+      since,
+      until: since + timeoutMs,
+      answerWith,
+    } as const
     const answer = await this.#workspace.pauseAcross(`until "${summary}" is allowed`, Infinity, () => {
       this.#journal.waitingFor = wait
       this.#journal.record({ type: 'waitBegan', for: `"${summary}" to be allowed`, until: wait.until })

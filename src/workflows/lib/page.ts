@@ -6,6 +6,7 @@ import { code, fenced, prose, table, text, utf8Length } from '../../contract/mar
 
 /** Temporal takes 20 KB of current details; a page is to be read at a glance. */
 export const MAX_PAGE_BYTES = 8 * 1024
+const MAX_ASKED_BYTES = 4 * 1024
 const OUTPUT_LINES = 15
 /** Most steps shown, then fewer where they don't fit. */
 const ROWS = [20, 8, 3, 0]
@@ -70,6 +71,7 @@ function waiting({ waitingFor, current, id }: JobView): string {
     )
   if (waitingFor.kind === 'tool')
     lines.push(
+      ...asked(waitingFor, id),
       `Until ${moment(waitingFor.until)}. Allow it with ${code(`${waitingFor.answerWith} --by NAME`)}, or here by the update ` +
         `${code('allowTool')} (or ${code('denyTool')}) and ${code(JSON.stringify({ by: 'your name', call: waitingFor.call }))}`,
     )
@@ -77,6 +79,13 @@ function waiting({ waitingFor, current, id }: JobView): string {
   if (waitingFor.kind === 'outage')
     lines.push(`${prose(waitingFor.failure.message)}\n\nNext try: ${moment(waitingFor.until)}`)
   return lines.join('\n\n')
+}
+
+function asked({ asked: input }: { asked?: string }, id: string): string[] {
+  if (!input) return []
+  if (utf8Length(input) <= MAX_ASKED_BYTES) return [fenced(input)]
+  // Of a character at most four bytes.
+  return [fenced(input.slice(0, MAX_ASKED_BYTES / 4)), `The rest: ${code(`holdfast status ${id}`)}`]
 }
 
 const breached = ({ breaches = [] }: { breaches?: Breach[] }): string[] =>
