@@ -4,6 +4,11 @@
 FROM node:20.20.2-bookworm-slim AS holdfast
 ENV NODE_ENV=production
 WORKDIR /holdfast
+# Temporal's client and git hosts over TLS are judged by the system's certificates, which a slim image doesn't have.
+# hadolint ignore=DL3008
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates \
+  && rm -rf /var/lib/apt/lists/*
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY . .
@@ -24,7 +29,7 @@ FROM holdfast AS sandboxes
 USER 0:0
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends bubblewrap ca-certificates curl git iproute2 python3 util-linux xfsprogs \
+  && apt-get install -y --no-install-recommends bubblewrap curl git iproute2 python3 util-linux xfsprogs \
   && rm -rf /var/lib/apt/lists/*
 ENTRYPOINT ["/holdfast/deploy/entrypoint.sh", "node", "/holdfast/bin/run.mjs", "src/local-sandbox/main.ts"]
 CMD ["--host", "0.0.0.0", "--port", "3000"]

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Job, OutputChunk, OutputPlace } from '../../src/index.ts'
 import { end, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
 beforeAll(async () => {
-  holdfast = await startHoldfast()
+  // One command prints a secret.
+  holdfast = await startHoldfast({ forgetKilled: true })
 })
 afterAll(() => holdfast.stop())
 
@@ -62,6 +64,27 @@ test('a worker asked to stop hands its command over at once', async () => {
   const result = await job.result()
   expect(await outputOfOnlyStep(job)).toBe(expectedLines(150))
   expect(await holdfast.repository(spec.repo.url).show(`${result.commit}:runs.txt`)).toBe('run')
+  await end(second, 'SIGTERM')
+})
+
+test('a secret of which one worker saw the beginning, and another one the rest, is not shown', async () => {
+  const [half, rest] = [randomUUID(), randomUUID()]
+  const secrets = { HOLDFAST_SECRET_IN_HALVES: half + rest }
+  const first = await holdfast.startWorker(secrets)
+  const until = (file: string): string => `until [ -e ~/${file} ]; do sleep 0.1; done`
+  const run = `date >made; printf 'it is ${half}'; ${until('go')}; echo '${rest}, so it is'; ${until('end')}`
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [{ run }] }))
+  const live = liveText(job)
+  await untilPrinted(job, 'it is ')
+  await end(first, 'SIGTERM')
+  const second = await holdfast.startWorker(secrets)
+  const [sandbox] = await holdfast.connectSandboxes(job.id)
+  await sandbox!.files.write('go', '')
+  await untilPrinted(job, 'so it is')
+  expect((await job.liveOutput())?.recent).toMatch(/^(it is )?\*\*\*, so it is\n?$/)
+  await sandbox!.files.write('end', '')
+  await job.result()
+  expect(await live).toBe('it is ***, so it is\n')
   await end(second, 'SIGTERM')
 })
 

@@ -55,6 +55,12 @@ describe.each(services)('the service %s', (name, service) => {
   })
 })
 
+test('every image has the certificates by which TLS to Temporal is judged', () => {
+  const [, first, ...others] = read('Dockerfile').split(/^FROM /m)
+  expect(first).toMatch(/apt-get install .*\bca-certificates\b/)
+  for (const stage of others) expect(stage).toMatch(/^holdfast AS/)
+})
+
 test('each secret is made by the script that the documentation names, and is no part of the image', () => {
   const script = read('deploy/make-secrets.sh')
   for (const [name, { file }] of Object.entries(compose.secrets)) {

@@ -159,6 +159,16 @@ test('secrets are told by kind and file, and their values are not', async () => 
   expect(JSON.stringify(found)).not.toContain(token)
 })
 
+test.each([
+  ['before it', (line: string) => `>// secretlint-disable\n>${line}\n`],
+  ['on the line before', (line: string) => `># secretlint-disable-next-line\n>${line}\n`],
+  ['behind it', (line: string) => `>${line} // secretlint-disable-line\n`],
+])('a comment %s that asks for a secret to be passed over is not heard', async (_, added) => {
+  const token = ['ghp', 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'].join('_')
+  const found = await findSecrets(`+++ b/a.ts\n${added(`const token = '${token}'`)}`, () => false)
+  expect(found).toEqual([{ path: 'a.ts', kind: 'GITHUB_TOKEN' }])
+})
+
 test('a glob that was made to take for ever on a path ends the job, and holds its worker up for seconds only', () => {
   const hostile = guards.parse({ paths: [`*****${'(a|*)'.repeat(5)}b`] })
   const begun = performance.now()

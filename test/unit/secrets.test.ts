@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Mask, MaskedStream } from '../../src/activities/lib/mask.ts'
+import { isMaskable, Mask, MaskedStream } from '../../src/activities/lib/mask.ts'
 import { forbiddenUse, rulesOf } from '../../src/activities/lib/secret-policy.ts'
 import { createSecretStore } from '../../src/activities/lib/secrets.ts'
 import { folderSecret, folderSecrets } from '../../src/runtime/secrets.ts'
@@ -45,7 +45,7 @@ test('cut anywhere into pieces, a stream is masked as the whole text is', () => 
 })
 
 test('a secret is found raw, URL-encoded, in JSON, and at any place of a base64 text', () => {
-  const secrets = fc.string({ minLength: 6, maxLength: 40, unit: 'grapheme' })
+  const secrets = fc.string({ minLength: 6, maxLength: 40, unit: 'grapheme' }).filter(isMaskable)
 
   fc.assert(
     fc.property(secrets, fc.string(), fc.string(), (secret, before, after) => {
@@ -63,6 +63,50 @@ test('a secret is found raw, URL-encoded, in JSON, and at any place of a base64 
     }),
   )
 })
+
+const TOKEN = 'github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456'
+
+test.each(['\n', '\r\n', String.raw`\n`, String.raw`\r\n`])(
+  'base64 that is broken into lines by %j has no secret left, wherever it stands in it',
+  (end) => {
+    for (let offset = 0; offset < 60; offset++) {
+      const text = inBase64(`${'x'.repeat(offset)}${TOKEN}\n`)
+      const broken = text.replaceAll(/.{76}/g, `$&${end}`)
+      const shown = maskOf(TOKEN).redact(broken)
+      const back = Buffer.from(shown.replaceAll(end, ''), 'base64').toString()
+      expect(shown).toContain('***')
+      for (let at = 0; at + 8 < TOKEN.length; at++) expect(back.includes(TOKEN.slice(at, at + 8))).toBe(false)
+    }
+  },
+)
+
+test('a key of several lines is found in whatever ends of lines, and in JSON', () => {
+  const key = '-----BEGIN KEY-----\nabcdef\nghijkl\n-----END KEY-----\n'
+  const mask = maskOf(key)
+  for (const text of [key, key.replaceAll('\n', '\r\n'), JSON.stringify(key).slice(1, -1)])
+    expect(mask.redact(`<${text}>`)).toMatch(/^<\*\*\*[\\rn\s]*>$/)
+})
+
+test('a secret behind a backslash is found, though with it it looks like an end of a line', () => {
+  for (const secret of ['newsecret', 'rosebud'])
+    expect(maskOf(secret).redact(`C:\\${secret}`)).toBe(String.raw`C:\***`)
+})
+
+test.each([
+  ['that of a URL', (secret: string) => Object.assign(new URL('http://h'), { password: secret }).password],
+  ['that of a form', (secret: string) => new URLSearchParams({ key: secret }).toString().slice(4)],
+  ["Python's quote", (secret: string) => strict(secret).replaceAll('%2F', '/')],
+  ["Python's quote_plus", (secret: string) => strict(secret).replaceAll('%20', '+')],
+  ['one in small letters', (secret: string) => strict(secret).replaceAll(/%../g, (hex) => hex.toLowerCase())],
+])('whatever encodes it for a URL, as %s, a secret is found', (_, encode) => {
+  for (const secret of ['q9+Zk/3fT0a+Bv/w==', "it's (a) ~secret~ of *ours*!", 'plain-and-simple'])
+    expect(maskOf(secret).redact(`https://x:${encode(secret)}@h/`)).toBe('https://x:***@h/')
+})
+const strict = (text: string): string =>
+  encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 
 test('at an edge that was cut no piece of a secret is left', () => {
   fc.assert(

@@ -64,7 +64,7 @@ export const toolActivities = (deps: ActivityDeps) => ({
   ): Promise<Omit<ToolOutcome, 'unchanged'>> {
     const { transcript, call } = input
     const { ok, text } = await callRemotely(deps, input)
-    await writeOutcome(deps, transcript, call.id, deps.secrets.redact(cutMiddle(text, MAX_OUTPUT)))
+    await writeOutcome(deps, transcript, call.id, cutMiddle(deps.secrets.redact(text), MAX_OUTPUT))
     return { ok, summary: call.summary }
   },
 

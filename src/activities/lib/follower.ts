@@ -197,7 +197,12 @@ export class Follower {
 
   /** Billed, and a write of Temporal's: not of a command that is done before the first is due. */
   #heartbeat(): void {
-    this.#context.heartbeat({ ...this.#seen })
+    // What waits, since it may be the beginning of a secret, is asked for again by who attaches next.
+    const shown = (bytes: number, { waiting }: MaskedStream): number =>
+      Math.max(0, bytes - Buffer.byteLength(waiting))
+    const stdoutBytes = shown(this.#seen.stdoutBytes, this.#shown.stdout)
+    const stderrBytes = shown(this.#seen.stderrBytes, this.#shown.stderr)
+    this.#context.heartbeat({ ...this.#seen, stdoutBytes, stderrBytes })
   }
 
   async #beat(stop: AbortController): Promise<void> {

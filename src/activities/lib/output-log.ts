@@ -20,10 +20,13 @@ export async function withOutputLogs<T>(
   const folder = `${outputFolder(deps, name)}${sandboxNumber}/`
   const open = (stream: OutputStream) => OutputLog.open(deps, folder, stream)
   const [stdout, stderr] = await Promise.all([open('stdout'), open('stderr')])
+  let whole = false
   try {
-    return await work({ stdout, stderr })
+    const result = await work({ stdout, stderr })
+    whole = true
+    return result
   } finally {
-    await Promise.all([stdout.close(), stderr.close()])
+    await Promise.all([stdout.close(whole), stderr.close(whole)])
   }
 }
 
@@ -69,9 +72,9 @@ export class OutputLog {
     else this.#later()
   }
 
-  /** Keeps what waits. */
-  async close(): Promise<void> {
-    await this.#write(true)
+  /** Keeps what waits; of an output that goes on elsewhere, not what may be the beginning of a secret: who goes on asks for it again. */
+  async close(whole: boolean): Promise<void> {
+    await this.#write(whole)
     clearTimeout(this.#timer)
   }
 

@@ -1,5 +1,5 @@
 import { failure } from '../../contract/failure.ts'
-import { type Cut, Mask, MIN_SECRET } from './mask.ts'
+import { type Cut, isMaskable, Mask, MIN_SECRET } from './mask.ts'
 import { forbiddenUse, type SecretRule } from './secret-policy.ts'
 
 /** The value of a secret, by name; asked at each use, so that a rotated one is taken up. */
@@ -37,7 +37,7 @@ export function createSecretStore(
       const problem = forbiddenUse(rules, name, url)
       if (problem) throw failure('SecretForbidden', problem)
       const value = valueOf(name, providers)
-      if (value.length < MIN_SECRET)
+      if (!isMaskable(value))
         throw failure(
           'SecretMissing',
           `the secret ${name} has fewer than ${MIN_SECRET} characters, and could not be masked in outputs`,
