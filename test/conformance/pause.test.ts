@@ -1,8 +1,10 @@
 import { Sandbox } from 'e2b'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { descendants } from '../../src/local-sandbox/isolation/processes.ts'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
@@ -33,11 +35,15 @@ while True:
     answers += len(c.recv(1))
     with open('counter', 'w') as file: file.write(str(answers))`
 
+/** All processes of a sandbox, as the host sees them. */
+function processes({ sandboxId }: Sandbox) {
+  const record = readFileSync(join(server.dataDir, 'records', `${sandboxId}.json`), 'utf8')
+  return descendants((JSON.parse(record) as { process: { pid: number } }).process.pid)
+}
+
 /** What all processes of a sandbox have had of the processors, in clock ticks, as the host counts it. */
 function processorTime(sandbox: Sandbox): number {
-  const record = readFileSync(join(server.dataDir, 'records', `${sandbox.sandboxId}.json`), 'utf8')
-  const { pid } = (JSON.parse(record) as { process: { pid: number } }).process
-  return descendants(pid)
+  return processes(sandbox)
     .map(({ pid }) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' '))
     .reduce((sum, fields) => sum + Number(fields[11]) + Number(fields[12]), 0)
 }
@@ -175,3 +181,49 @@ test.each(['pause', 'kill'] as const)(
     expect(await answer.json()).toMatchObject({ message: 'The sandbox was not found' })
   },
 )
+
+describe('while the way to a port is being opened', () => {
+  const signal = (pids: number[], name: NodeJS.Signals) => pids.forEach((pid) => process.kill(pid, name))
+
+  /** A request for a port of a new sandbox, which gets no further than envd, since that stands still. */
+  async function held(path: string, headers: Record<string, string> = {}) {
+    const sandbox = await create()
+    await sandbox.commands.run('python3 -m http.server 8000 2> asked', { background: true, timeoutMs: 0 })
+    const to = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8000' }
+    const status = async () => (await fetch(server.sandboxUrl, { headers: to })).status
+    await expect.poll(status).toBe(200)
+    const pids = processes(sandbox).map(({ pid }) => pid)
+    signal(pids, 'SIGSTOP')
+    const request = httpRequest(server.sandboxUrl + path, { headers: { ...to, ...headers }, agent: false })
+    const answered = once(request, 'response')
+    answered.catch(() => undefined)
+    await new Promise<void>((sent) => request.end(sent))
+    // The server reads what was sent first, first.
+    expect((await fetch(`${server.apiUrl}/health`)).status).toBe(200)
+    return { sandbox, answered, status, goOn: () => signal(pids, 'SIGCONT') }
+  }
+
+  test('a pause answers the request, which reaches no program after the resume', async () => {
+    const { sandbox, answered, status, goOn } = await held('/held')
+    await sandbox.pause()
+    expect(await answered).toMatchObject([{ statusCode: 502 }])
+    goOn()
+    await sandbox.connect()
+    expect(await status()).toBe(200)
+    expect(await sandbox.files.read('asked')).not.toContain('/held')
+  })
+
+  test('a kill answers the request, and the server goes on', async () => {
+    const { sandbox, answered } = await held('/held')
+    await sandbox.kill()
+    expect(await answered).toMatchObject([{ statusCode: 502 }])
+    expect(await (await create()).isRunning()).toBe(true)
+  })
+
+  test.each(['pause', 'kill'] as const)('a %s cuts a websocket', async (end) => {
+    const { sandbox, answered, goOn } = await held('/', { connection: 'Upgrade', upgrade: 'websocket' })
+    await sandbox[end]()
+    if (end === 'pause') goOn()
+    await expect(answered).rejects.toMatchObject({ code: 'ECONNRESET' })
+  })
+})

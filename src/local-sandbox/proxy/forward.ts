@@ -43,13 +43,17 @@ export function forward(
     answer.on('error', () => request.socket.resetAndDestroy())
   })
   outgoing.on('error', (error) => {
-    if (response.writableEnded || response.destroyed || request.socket.destroyed) return
+    if (isOver(request, response)) return
     if (response.headersSent) request.socket.resetAndDestroy()
     else onError(error)
   })
   response.on('close', () => outgoing.destroy())
   request.pipe(outgoing)
 }
+
+/** Whether nobody waits for an answer any more: a pause or kill has given one or cut the client off, or it has left. */
+export const isOver = ({ socket }: IncomingMessage, response: ServerResponse): boolean =>
+  response.writableEnded || response.destroyed || socket.destroyed
 
 /** A connection to a port in the sandbox, over TLS where it speaks that. Throws where nothing listens there. */
 export async function connectPort(machine: Machine, port: number, https: boolean): Promise<Socket> {

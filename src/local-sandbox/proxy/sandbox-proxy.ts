@@ -5,7 +5,7 @@ import type { Registry } from '../sandboxes/registry.ts'
 import type { Sandbox } from '../sandboxes/sandbox.ts'
 import { envdPort } from './classify.ts'
 import { authorize, equal, isSignedBy } from './envd-auth.ts'
-import { connectPort, forward, rawHead } from './forward.ts'
+import { connectPort, forward, isOver, rawHead } from './forward.ts'
 
 /** Traffic for sandboxes: to their envd, or to a port of theirs. */
 export class SandboxProxy {
@@ -23,6 +23,7 @@ export class SandboxProxy {
   ): Promise<void> {
     try {
       const sandbox = await this.#admitted(sandboxId)
+      if (isOver(request, response)) return
       if (!sandbox) return this.#unavailable(response, sandboxId)
       // In the middle of an answer clients must see a reset: a plain end reads as another error in some.
       const untrack = sandbox.track(() => {
@@ -44,11 +45,13 @@ export class SandboxProxy {
       }
       this.#checkTraffic(sandbox, request)
       const socket = await connectPort(sandbox.machine, port, speaksTls(sandbox, port))
+      if (isOver(request, response)) return void socket.destroy()
       const headers = portHeaders(sandbox, port, request)
       forward(request, response, { createConnection: () => socket }, headers, ({ message }) =>
         sendJson(response, 502, { sandboxId, message, port, code: 502 }),
       )
     } catch (error) {
+      if (isOver(request, response)) return
       const status = error instanceof HttpError ? error.status : 502
       if (port === envdPort && status !== 502) return sendError(response, error)
       sendJson(response, status, { sandboxId, message: (error as Error).message, port, code: status })
@@ -76,12 +79,14 @@ export class SandboxProxy {
       const sandbox = await this.#admitted(sandboxId)
       if (!sandbox || port === envdPort) throw new HttpError(502, 'The sandbox was not found')
       this.#checkTraffic(sandbox, request)
-      const upstream = await connectPort(sandbox.machine, port, speaksTls(sandbox, port))
+      if (client.destroyed) return
       client.once(
         'close',
         sandbox.track(() => request.socket.resetAndDestroy()),
       )
+      const upstream = await connectPort(sandbox.machine, port, speaksTls(sandbox, port))
       upstream.on('error', () => client.destroy())
+      if (client.destroyed) return void upstream.destroy()
       upstream.once('close', () => client.destroy())
       client.once('close', () => upstream.destroy())
       upstream.write(rawHead(request, portHeaders(sandbox, port, request)))
