@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 
 // Shared by the server outside and envd inside.
 
@@ -25,6 +25,31 @@ export function sendError(response: ServerResponse, error: unknown): void {
   if (response.headersSent) return void response.destroy()
   const { status, message } = describe(error)
   sendJson(response, status, { code: status, message })
+}
+
+/**
+ * Sends on, as it comes, what `outgoing` was answered; `cut` is called where that breaks off. An answer that can't be
+ * written as it was read, with a status below 100 for one, or that comes when a response has been given already, is an
+ * error of `outgoing`.
+ */
+export function passOn(
+  outgoing: ClientRequest,
+  answer: IncomingMessage,
+  response: ServerResponse,
+  headers: string[],
+  cut: () => void,
+): void {
+  try {
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers)
+  } catch (error) {
+    // Node keeps what it has refused, for the next head.
+    response.statusMessage = ''
+    return void outgoing.destroy(error as Error)
+  }
+  // Streams of events have a head long before their first byte.
+  response.flushHeaders()
+  answer.pipe(response)
+  answer.on('error', cut)
 }
 
 function describe(error: unknown): { status: number; message: string } {

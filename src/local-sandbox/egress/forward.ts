@@ -1,11 +1,12 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { passOn } from '../http.ts'
 import { withHeaders } from './header-rules.ts'
 
 // Of this hop only; Expect was answered by our own side, and Host follows the URL.
 const dropped = /^(proxy-.*|connection|keep-alive|expect|host)$/i
 
-const framing = /^(transfer-encoding|connection|keep-alive)$/i
+const framing = /^(transfer-encoding|trailer|connection|keep-alive)$/i
 
 /** Sends a request on over `socket` and its answer back, streaming both. `headers` replace what the client sent. */
 export function forward(
@@ -28,10 +29,7 @@ export function forward(
   outgoing.on('response', (upstream) => {
     // How an answer is framed depends on the client: one of HTTP/1.0 knows no chunks.
     const answered = upstream.rawHeaders.filter((_, i, raw) => !framing.test(raw[i - (i % 2)]!))
-    response.writeHead(upstream.statusCode ?? 502, upstream.statusMessage, answered)
-    response.flushHeaders()
-    upstream.pipe(response)
-    upstream.on('error', () => response.destroy())
+    passOn(outgoing, upstream, response, answered, () => response.destroy())
   })
   outgoing.on('error', (error) =>
     response.headersSent ? response.destroy() : refuse(response, 502, error.message),

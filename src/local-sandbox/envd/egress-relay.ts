@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { connect, isIP, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { passOn } from '../http.ts'
 import { connectLoopback, join } from './port-relay.ts'
 
 /**
@@ -61,10 +62,7 @@ async function relayRequest(
   }
   const outgoing = httpRequest(options)
   outgoing.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders, ofAnswer))
-    response.flushHeaders()
-    answer.pipe(response)
-    answer.on('error', () => response.destroy())
+    passOn(outgoing, answer, response, endToEnd(answer.rawHeaders, ofAnswer), () => response.destroy())
   })
   outgoing.on('error', (error) => {
     if (response.headersSent) response.destroy()
@@ -90,7 +88,7 @@ function parse(url: string | undefined): URL | undefined {
 }
 
 // A program of HTTP/1.0 knows no chunks, so each hop frames its answers itself.
-const ofAnswer = /^(transfer-encoding|connection|keep-alive)$/i
+const ofAnswer = /^(transfer-encoding|trailer|connection|keep-alive)$/i
 const ofRequest = /^(proxy-connection|proxy-authorization|keep-alive)$/i
 
 /** Headers as they came, minus those that belong to one hop. */

@@ -6,7 +6,7 @@ import {
 } from 'node:http'
 import type { Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
-import { HttpError } from '../http.ts'
+import { HttpError, passOn } from '../http.ts'
 import type { Machine } from '../sandboxes/machine.ts'
 
 const hopByHop =
@@ -32,15 +32,8 @@ export function forward(
     setHost: false,
   })
   outgoing.on('response', (answer) => {
-    response.writeHead(
-      answer.statusCode ?? 502,
-      answer.statusMessage,
-      headersWithout(answer.rawHeaders, ofAnswer),
-    )
-    // Streams of events have a head long before their first byte.
-    response.flushHeaders()
-    answer.pipe(response)
-    answer.on('error', () => request.socket.resetAndDestroy())
+    const headers = headersWithout(answer.rawHeaders, ofAnswer)
+    passOn(outgoing, answer, response, headers, () => request.socket.resetAndDestroy())
   })
   outgoing.on('error', (error) => {
     if (isOver(request, response)) return
