@@ -82,6 +82,8 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
     else next()
   })
   server.on('upgrade', (request, client, head) => {
+    // Node has taken its own listener away by now.
+    client.on('error', () => client.destroy())
     const destination = classify(request.method ?? '', request.url ?? '/', request.headers)
     if (destination.kind === 'sandbox')
       return void proxy.upgrade(destination.sandboxId, destination.port, request, client, head)

@@ -187,6 +187,17 @@ describe('a port that cannot be reached', () => {
     })
   })
 
+  test('answers 400 to an upgrade that is for none, and the server outlives a client that resets then', async () => {
+    const { hostname, port } = new URL(server.apiUrl)
+    for (const _ of Array(20)) {
+      const socket = connect(Number(port), hostname)
+      socket.write('GET / HTTP/1.1\r\nHost: none\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 400 /)
+      socket.resetAndDestroy()
+    }
+    expect((await fetch(`${server.apiUrl}/health`)).status).toBe(200)
+  })
+
   test('answers 400 to one of the two headers alone, and to a port that is none', async () => {
     expect((await refused({ 'e2b-sandbox-id': shared.sandboxId })).status).toBe(400)
     expect((await refused({ 'e2b-sandbox-port': '8000' })).status).toBe(400)

@@ -66,7 +66,7 @@ export class SandboxProxy {
     return this.handle(signer.id, envdPort, request, response)
   }
 
-  /** An upgrade (websocket) to a port of a sandbox. */
+  /** An upgrade (websocket) to a port of a sandbox; the client's errors are listened to already. */
   async upgrade(
     sandboxId: string,
     port: number,
@@ -74,7 +74,6 @@ export class SandboxProxy {
     client: Duplex,
     head: Buffer,
   ): Promise<void> {
-    client.on('error', () => client.destroy())
     try {
       const sandbox = await this.#admitted(sandboxId)
       if (!sandbox || port === envdPort) throw new HttpError(502, 'The sandbox was not found')
