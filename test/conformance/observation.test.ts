@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Sandbox, SandboxNotFoundError } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
@@ -85,6 +87,16 @@ test("logs tell a sandbox's life, newest first or forward, and survive a restart
   expect(await logs(sandbox, `cursor=${cursor}`)).toEqual(
     forward.filter(({ timestamp }) => Date.parse(timestamp) <= cursor).reverse(),
   )
+})
+
+test('a line of the log that a full disk has cut short costs none of the others', async () => {
+  const sandbox = await create()
+  await server.kill()
+  appendFileSync(join(server.dataDir, 'sandboxes', sandbox.sandboxId, 'events.log'), '\n{"timestamp":"2')
+  for (const _ of [1, 2]) await server.restart()
+  const takenOver = 'sandbox taken over by a new server'
+  const messages = (await logs(sandbox, 'direction=forward')).map(({ message }) => message)
+  expect(messages).toEqual(['sandbox created', takenOver, takenOver])
 })
 
 test('the old logs are lines of JSON, from a start on', async () => {

@@ -13,7 +13,7 @@ export interface LogEntry {
 // Twice as many at most are in the file; a sandbox whose egress is refused all day must not fill the disk.
 const maxEntries = 1000
 
-/** What happened to one sandbox: told to the server's log, and kept in a file for clients. */
+/** What happened to one sandbox: told to the server's log, and kept in a file for clients. What can't be kept stops nothing. */
 export class SandboxLog {
   #log: Logger
   #path: string
@@ -50,9 +50,9 @@ export class SandboxLog {
     const texts = Object.entries(fields).map(([name, value]) => [name, String(value)])
     const timestamp = new Date().toISOString()
     const entry = { timestamp, level, message, fields: Object.fromEntries(texts) as Record<string, string> }
-    const entries = [...this.entries(), entry].slice(-maxEntries)
-    this.#entries = entries
     try {
+      const entries = [...this.entries(), entry].slice(-maxEntries)
+      this.#entries = entries
       if (++this.#lines <= 2 * maxEntries) return appendFileSync(this.#path, toLine(entry), { mode: 0o600 })
       writeFileSync(this.#path, entries.map(toLine).join(''))
       this.#lines = entries.length
@@ -70,11 +70,20 @@ export class SandboxLog {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
-    // The last line is cut where a server died in writing it.
-    const lines = text.split('\n').slice(0, -1)
-    this.#lines = lines.length
-    return lines.map((line) => JSON.parse(line) as LogEntry)
+    const entries = text.split('\n').flatMap(fromLine)
+    this.#lines = entries.length
+    return entries
   }
 }
 
-const toLine = (entry: LogEntry) => `${JSON.stringify(entry)}\n`
+// The newline comes first, so that no line is lost with one that was torn before it.
+const toLine = (entry: LogEntry) => `\n${JSON.stringify(entry)}`
+
+// A line is torn where a server died in writing it, or the disk was full.
+function fromLine(line: string): LogEntry[] {
+  try {
+    return [JSON.parse(line) as LogEntry]
+  } catch {
+    return []
+  }
+}
