@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { HoldfastError } from '../../src/index.ts'
-import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { allEvents, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
 beforeAll(async () => {
@@ -130,9 +130,13 @@ test('an answer is refused while no review is asked for, and without a name', as
   await job.result()
 })
 
-test('cancelled in the middle of a command, a job ends its command and its sandbox', async () => {
-  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [{ run: 'echo begun; sleep 100' }] }))
-  await eventOf(job, 'stepStarted')
+test.each([
+  ['without limits', {}],
+  ['with limits', { limits: { sandboxTime: '1h' } }],
+])('cancelled in the middle of a command, a job %s ends its command and its sandbox', async (_, limits) => {
+  const steps = [{ run: 'echo begun; sleep 600' }]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps, ...limits }))
+  await untilPrinted(job, 'begun')
   await job.cancel()
   await expect(job.result()).rejects.toMatchObject({ type: 'JobCancelled' })
   expect((await allEvents(job)).map(({ type }) => type)).toEqual(

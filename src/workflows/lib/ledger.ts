@@ -68,17 +68,22 @@ export class Ledger {
     if (!limits) return work()
     const [working, watching] = [new CancellationScope(), new CancellationScope()]
     let reached: keyof Limits | undefined
-    const watch = watching.run(async () => {
-      reached = await this.#reaches(limits)
-      working.cancel()
-    })
+    // A cancelled job stops this at once, long before its work has ended: not handled until then, that would fail the workflow's task.
+    const watch = watching
+      .run(async () => {
+        reached = await this.#reaches(limits)
+        working.cancel()
+      })
+      .catch((error: unknown) => {
+        if (!isCancellation(error)) throw error
+      })
     try {
       return await working.run(work)
     } catch (error) {
       throw reached && isCancellation(error) ? this.#failure(reached) : error
     } finally {
       watching.cancel()
-      await watch.catch(() => undefined)
+      await watch
     }
   }
 
