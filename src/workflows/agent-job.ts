@@ -36,13 +36,13 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
   const { workflowId: id, continuedFromExecutionRunId } = workflowInfo()
   // Whoever starts a job has nothing to leave to it.
   const earlier = continuedFromExecutionRunId ? left : undefined
-  const nextRun = new NextRun(() => [spec, { owner, diff, place, ...saved(askable(spec, place)) }])
+  const nextRun = new NextRun(() => [spec, { owner, trailer, diff, place, ...saved(askable(spec, place)) }])
   const { saved, ...parts } = partsOf({ view, nextRun, spec: input }, earlier)
   const { journal, display, lease, workspace, waits, desk, ledger, turns } = parts
   let diff: DiffSummary | null = earlier?.diff ?? null
   let breaches: Breach[] = []
   let place = earlier?.place ?? beginningOf({ next: 0 })
-  const trailer = `${id}/1`
+  let trailer = earlier?.trailer ?? `${id}/1`
   let spec = input
   /** Known once the spec is admitted: until then it may be anything. */
   let owner = earlier?.owner ?? ''
@@ -94,9 +94,10 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
     journal.enter('prepare')
     const admitted = await perform('admitJob', 'check the spec and its secrets', { spec })
     spec = admitted.parsed ?? spec
-    // A worker of an earlier version may have admitted it, which says nothing of prices, nor whose it is.
+    // A worker of an earlier version may have admitted it, which says nothing of prices, nor whose it is, nor of the trailer.
     ledger.tariff = { ...LIST_PRICES, ...admitted.tariff }
     owner = admitted.owner ?? ''
+    trailer = admitted.trailer ?? trailer
   }
 
   async function clone(): Promise<void> {

@@ -45,7 +45,7 @@ test('a reviewed job clones, edits, checks, pauses, resumes, commits and pushes 
   expect(await repository.show(`${result.commit}:src/new.js`)).toBe('export const made = true')
   expect(
     await repository.log('holdfast/work', '%an <%ae>|%s|%(trailers:key=Holdfast-Job,valueonly)'),
-  ).toContain(`Holdfast Test <test@holdfast.invalid>|Add a module|${spec.id}/1`)
+  ).toContain(`Holdfast Test <test@holdfast.invalid>|Add a module|${spec.id}/${status.firstRunId}`)
   const phases = (await allEvents(job)).flatMap((event) => (event.type === 'phase' ? [event.phase] : []))
   expect(phases).toEqual([
     'prepare',

@@ -41,6 +41,32 @@ test('a push whose reply was lost is found done when it is tried again', async (
   await end(worker, 'SIGTERM')
 })
 
+test("a job whose id another one had before, which Temporal has forgotten, pushes its own work beside the other one's", async () => {
+  const worker = await holdfast.startWorker()
+  const spec = await holdfast.spec({ push: { onConflict: 'rebase' } })
+  const earlier = await (await holdfast.jobs.submit(spec)).result()
+  const { workflowService } = holdfast.workflows
+  await workflowService.deleteWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: spec.id },
+  })
+  await expect
+    .poll(() =>
+      holdfast.jobs
+        .get(spec.id)
+        .status()
+        .catch((error: { type: string }) => error.type),
+    )
+    .toBe('JobNotFound')
+  const steps = [{ write: 'LATER.md', content: 'of the later job\n' }]
+  const { commit, remoteHead } = await (await holdfast.jobs.submit({ ...spec, steps })).result()
+  expect(remoteHead).toBe(commit)
+  const repository = holdfast.repository(spec.repo.url)
+  expect(await repository.log('main..holdfast/work', '%H')).toBe(`${commit}\n${earlier.commit}`)
+  expect(await repository.show('holdfast/work:LATER.md')).toBe('of the later job')
+  await end(worker, 'SIGTERM')
+})
+
 test('workers killed again and again, a job of many steps does each of them once', async () => {
   const steps = Array.from({ length: 6 }, (_, n) => ({
     name: `step ${n}`,

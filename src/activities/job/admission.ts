@@ -6,6 +6,7 @@ import { agentJobSpec, type AgentJobSpec, changeRequest, type Step } from '../..
 import { modelOf } from '../lib/models.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { mayReachSandbox } from '../lib/egress-headers.ts'
+import { executionOf } from '../lib/execution.ts'
 import { failure } from '../../contract/failure.ts'
 import { keyOf } from './agents.ts'
 
@@ -16,6 +17,8 @@ export interface Admission {
   tariff: Tariff
   /** Whose worker this is. */
   owner: string
+  /** Value of the trailer `Holdfast-Job`: names this very job, and no other one that had its id before. */
+  trailer: string
 }
 
 /** What a job was started with: by our client it is parsed, from the Temporal UI or another SDK it is whatever was sent. */
@@ -45,7 +48,10 @@ export const admissionActivities = (deps: ActivityDeps) => ({
         for (const { url, key } of step.mcp) if (key) deps.secrets.resolve(key.secret, url)
       }
     const { tariff, owner } = deps
-    return { tariff, owner, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
+    // A later run isn't admitted again: this is the first one.
+    const { workflowId, runId } = executionOf()
+    const trailer = `${workflowId}/${runId}`
+    return { tariff, owner, trailer, ...(!isDeepStrictEqual(parsed.value, spec) && { parsed: parsed.value }) }
   },
 
   /** The same for what came with a request for changes. Reads only. @throws `InvalidSpec` */

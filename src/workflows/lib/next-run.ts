@@ -20,6 +20,8 @@ import type { SavedWorkspace } from './workspace.ts'
 /** What one run of a job leaves to the next. */
 export interface JobRun {
   owner: string
+  /** Left out by runs of an earlier version. */
+  trailer?: string
   diff: DiffSummary | null
   place: Place
   journal: JournalState
