@@ -39,3 +39,18 @@ test('closing a session stops the code that runs in it', async () => {
   await session.close()
   expect(await outcome).toMatchObject({ type: 'SandboxClosed' })
 })
+
+test("code, and a watch, that take longer than the sandbox's timeout are not paused under", async () => {
+  const asked = { sandbox: { timeout: '12s' } }
+  const open = () => world.holdfast.jobs.sessions.open(`session-${randomUUID()}`, asked)
+  const [coding, watching] = await Promise.all([open(), open()])
+  const [code] = await Promise.all([
+    coding.runCode('import time; time.sleep(16); print("end")'),
+    watching.files.watchDir('.', { timeoutMs: 16_000 }),
+  ])
+  expect(code.stdout).toBe('end\n')
+  const { events } = await world.holdfast.workflows.getHandle(watching.id).fetchHistory()
+  const attempts = events?.flatMap((event) => event.activityTaskStartedEventAttributes?.attempt ?? [])
+  expect(new Set(attempts)).toEqual(new Set([1]))
+  await Promise.all([coding.close(), watching.close()])
+})

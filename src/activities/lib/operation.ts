@@ -10,7 +10,7 @@ import type { CommandLine } from './follower.ts'
 import { mapped, type Sandbox } from './e2b.ts'
 import { failure } from '../../contract/failure.ts'
 import { executionOf } from './execution.ts'
-import { whileBeating } from './heartbeat.ts'
+import { whileBeating, whileExtended } from './heartbeat.ts'
 import type { SandboxTarget } from './target.ts'
 
 /** What a workflow gives an operation's activity. */
@@ -38,8 +38,8 @@ export interface Use {
   /** Makes a call with heartbeats. */
   beating<T>(call: () => Promise<T>): Promise<T>
   /**
-   * Connects, which resumes a paused sandbox, and makes a call of the SDK, with heartbeats; its errors are of the closed list. A first
-   * attempt relies on a connection of a moment ago.
+   * Connects, which resumes a paused sandbox, and makes a call of the SDK, with heartbeats and, however long it takes, in a sandbox that
+   * doesn't pause itself; its errors are of the closed list. A first attempt relies on a connection of a moment ago.
    */
   sdk<T>(call: (sandbox: Sandbox) => Promise<T>): Promise<T>
   /** A command line of this operation, for `runDurably`. */
@@ -94,7 +94,7 @@ function useOf(name: OperationName, deps: ActivityDeps, target: SandboxTarget, k
     sdk: (call) =>
       whileBeating(async () => {
         const sandbox = await deps.e2b.connect(target.sandboxId, target.sandboxTimeoutMs, !again)
-        return mapped(name, () => call(sandbox))
+        return whileExtended(sandbox, target.sandboxTimeoutMs, () => mapped(name, () => call(sandbox)))
       }),
     command: (line) => ({ ...target, ...key, recent: !again, ...line }),
   }
