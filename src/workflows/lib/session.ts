@@ -1,14 +1,12 @@
 import { Mutex } from 'async-mutex'
 import {
   ActivityFailure,
-  allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
   condition,
   currentUpdateInfo,
   isCancellation,
   setCurrentDetails,
-  Trigger,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow'
@@ -21,12 +19,10 @@ import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/op
 import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/session.ts'
 import { jobFailure, toReport } from './failures.ts'
 import { FinishedCommands } from './finished-commands.ts'
+import { HandOver } from './hand-over.ts'
 import { showInList } from './in-list.ts'
 import { SandboxLease } from './lease.ts'
 import { operate, operateBatch } from './operate.ts'
-
-/** For how long, in ms, the next run waits for what runs to end in this one. */
-const HAND_OVER_MS = 3_000
 
 /**
  * One run of a session: a sandbox that many use.
@@ -51,9 +47,7 @@ export class Session {
   #failed: FailureReport | undefined
   #turning = false
   #served = 0
-  /** Operations under way that can't be handed over. */
-  #unattachable = 0
-  readonly #handedOver = new Trigger<void>()
+  readonly #handOver = new HandOver()
   #inUse = 0
   #usedAt = Date.now()
 
@@ -106,28 +100,19 @@ export class Session {
       else await this.#pauseIdle()
     }
     if (this.#phase === 'closing') return undefined
-    await this.#handOver() // S2
+    await this.#handOver.end() // S2
     const [lease, finished] = [this.#lease.saved, this.#finished.saved]
     return { ...this.#args, earlier: { ...this.#run, lease, finished } }
-  }
-
-  /** Waits for what runs, and longer for what can't be attached to: a kernel interrupts what its client has left. */
-  async #handOver(): Promise<void> {
-    if (!allHandlersFinished())
-      await condition(allHandlersFinished, HAND_OVER_MS, { summary: 'let requests end before the next run' })
-    await condition(() => this.#unattachable === 0)
-    this.#handedOver.resolve()
-    await condition(allHandlersFinished)
   }
 
   async #open(): Promise<void> {
     try {
       await this.#lease.create(this.#wish)
-      this.#phase = 'open'
+      this.#become('open')
     } catch (error) {
       if (isCancellation(error)) throw error
       this.#failed = toReport(error)
-      this.#phase = 'closing'
+      this.#become('closing')
       await condition(() => this.#inUse === 0)
       throw jobFailure(this.#failed.type, this.#failed.message)
     }
@@ -139,14 +124,14 @@ export class Session {
       await this.#pauseUnlessUsed('idle')
     } catch (error) {
       if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error
-      if (toReport(error).type === 'SandboxGone') this.#phase = 'lost'
+      if (toReport(error).type === 'SandboxGone') this.#become('lost')
       this.#usedAt = Date.now()
     }
   }
 
   /** Ends what runs, and the sandbox. */
   async end(): Promise<void> {
-    this.#phase = 'closing'
+    this.#become('closing')
     this.#work.cancel()
     await condition(() => this.#inUse === 0)
     await this.#lease.end(false)
@@ -158,7 +143,7 @@ export class Session {
   }
 
   close(): void {
-    this.#phase = 'closing'
+    this.#become('closing')
   }
 
   /** Whether something may be asked for now. @throws `SandboxClosed`, `SessionTurning` */
@@ -173,7 +158,7 @@ export class Session {
     const { concurrent } = input as { concurrent?: boolean }
     const work = () => this.#awake(() => this.#operate(name, key, input))
     const inTurn = SANDBOX_OPERATIONS[name].order === 'in turn' && !concurrent
-    return this.#using(() => this.#untilHandedOver(inTurn ? this.#turn.runExclusive(work) : work()))
+    return this.#using(() => this.#handOver.until(inTurn ? this.#turn.runExclusive(work) : work()))
   }
 
   /** Performs operations one after the other, in turn. */
@@ -185,10 +170,10 @@ export class Session {
         const call = { target, key, scope: this.#run.scope, operations }
         const asked = operations.map((one, index) => ({ ...one, key: `${key}/${index}` }))
         const done = await this.#finished.during(asked, (spare) => operateBatch({ ...call, ...spare }))
-        if (done.failure?.type === 'SandboxGone') this.#phase = 'lost'
+        if (done.failure?.type === 'SandboxGone') this.#become('lost')
         return done
       })
-    return this.#using(() => this.#untilHandedOver(this.#turn.runExclusive(work)))
+    return this.#using(() => this.#handOver.until(this.#turn.runExclusive(work)))
   }
 
   /** Pauses the sandbox when what runs has ended. */
@@ -211,23 +196,10 @@ export class Session {
   ): Promise<OperationResults[N]> {
     const target = { ...this.#lease.target, sentinels: [] }
     const call = { target, key, scope: this.#run.scope, input } as unknown as Parameters<typeof operate<N>>[1]
-    const attachable = name !== 'code.run'
-    if (!attachable) this.#unattachable++
-    try {
-      const asked = [{ name, key, input }]
-      return await this.#finished.during(asked, (spare) => operate(name, { ...call, ...spare }))
-    } finally {
-      if (!attachable) this.#unattachable--
-    }
-  }
-
-  /** The activity of what is handed over ends with the run, which its worker hears of: it lets go of the command. */
-  async #untilHandedOver<T>(work: Promise<T>): Promise<T> {
-    const handedOver = async (): Promise<never> => {
-      await this.#handedOver
-      throw jobFailure('SessionTurning', 'the session goes on in a new run; there it is under way')
-    }
-    return Promise.race([work, handedOver()])
+    const work = () =>
+      this.#finished.during([{ name, key, input }], (spare) => operate(name, { ...call, ...spare }))
+    // A kernel interrupts what its client has left.
+    return name === 'code.run' ? this.#handOver.bound(work) : work()
   }
 
   /** Every kind of use counts, and arms the idle pause anew when it ends. */
@@ -247,9 +219,9 @@ export class Session {
     try {
       return await this.#work.run(work)
     } catch (error) {
-      if (isCancellation(error)) throw jobFailure('SandboxClosed', 'the session was closed meanwhile')
+      if (isCancellation(error)) throw closedMeanwhile()
       const report = toReport(error)
-      if (report.type === 'SandboxGone') this.#phase = 'lost'
+      if (report.type === 'SandboxGone') this.#become('lost')
       throw error instanceof ApplicationFailure
         ? error
         : jobFailure(report.type, report.message, report.output)
@@ -261,6 +233,7 @@ export class Session {
   async #opened(): Promise<void> {
     await condition(() => this.#phase !== 'opening')
     if (this.#failed) throw jobFailure(this.#failed.type, this.#failed.message)
+    if (this.#phase === 'closing') throw closedMeanwhile()
   }
 
   async #awake<T>(work: () => Promise<T>): Promise<T> {
@@ -278,6 +251,11 @@ export class Session {
       if (!this.#lease.paused) await this.#lease.pause(why)
       return true
     })
+  }
+
+  /** A session that closes does so whatever else becomes of it: whoever closed it was told. */
+  #become(phase: 'open' | 'lost' | 'closing'): void {
+    if (this.#phase !== 'closing') this.#phase = phase
   }
 
   get #idle(): boolean {
@@ -298,3 +276,5 @@ export class Session {
     setCurrentDetails(`**${state}** sandbox \`${sandboxId}\``)
   }
 }
+
+const closedMeanwhile = () => jobFailure('SandboxClosed', 'the session was closed meanwhile')
