@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Session } from '../../src/index.ts'
 import { type Holdfast, startHoldfast } from '../support/holdfast.ts'
@@ -27,4 +28,14 @@ test('a session that is closed while it opens stays closed, and leaves no sandbo
   await session.close()
   expect(await run).toMatchObject({ type: 'SandboxClosed' })
   expect(await sandboxIds()).toEqual([])
+})
+
+test('a session whose sandbox somebody else has paused resumes it for a hold', async () => {
+  const session = await open()
+  const { sandboxId } = await session.getInfo()
+  await session.run('true')
+  await Sandbox.pause(sandboxId, holdfast.sandboxes.connection)
+  expect(await session.hold({ ms: 1_000 })).toEqual({ sandboxId, state: 'running' })
+  expect((await session.getInfo()).state).toBe('running')
+  await session.close()
 })

@@ -93,6 +93,11 @@ export interface E2B {
    * meanwhile, what follows fails as `SandboxUnreachable`
    */
   connect(sandboxId: string, timeoutMs: number, recent?: boolean): Promise<Sandbox>
+  /**
+   * Makes a call of a running sandbox. E2B answers 404 also where it is paused: one that is there all the same is unreachable, and the
+   * next `connect` resumes it.
+   */
+  ofRunning<T>(name: string, sandboxId: string, call: () => Promise<T>): Promise<T>
   /** Has the next `connect` connect. */
   forget(sandboxId: string): void
   /** `Sandbox.getInfo`. */
@@ -126,6 +131,8 @@ export function createE2B({ createsPerSecond, ...config }: E2BConfig): E2B {
   const recent = recentConnections((sandboxId, timeoutMs) =>
     mapped('Sandbox.connect', () => Sandbox.connect(sandboxId, { ...connection, timeoutMs })),
   )
+  const info = (sandboxId: string): Promise<SandboxInfo> =>
+    mapped('Sandbox.getInfo', () => Sandbox.getInfo(sandboxId, connection))
   return {
     create: async ({ autoResume = false, ...options }) => {
       await turn()
@@ -141,7 +148,17 @@ export function createE2B({ createsPerSecond, ...config }: E2BConfig): E2B {
       })
     },
     ...recent,
-    info: (sandboxId) => mapped('Sandbox.getInfo', () => Sandbox.getInfo(sandboxId, connection)),
+    ofRunning: async (name, sandboxId, call) => {
+      try {
+        return await mapped(name, call)
+      } catch (error) {
+        if (!(error instanceof ApplicationFailure && error.type === 'SandboxGone')) throw error
+        const { state } = await info(sandboxId)
+        recent.forget(sandboxId)
+        throw failure('SandboxUnreachable', `${error.message}, but it is there: ${state}`, { cause: error })
+      }
+    },
+    info,
     list: (metadata) =>
       mapped('Sandbox.list', async () => {
         const pages = Sandbox.list({ ...connection, query: { metadata, state: ['running', 'paused'] } })

@@ -208,13 +208,14 @@ export class Follower {
   async #beat(stop: AbortController): Promise<void> {
     this.#heartbeat()
     if (Date.now() - this.#lastOutput > (this.#onlooker?.idleMs ?? Infinity)) this.#endFor('idle')
-    const { sandboxTimeoutMs } = this.#command
+    const { sandboxId, sandboxTimeoutMs } = this.#command
     const silent = Date.now() - this.#lastActivity > SILENCE_MS
     if (!silent && Date.now() - this.#extendedAt < sandboxTimeoutMs / 3) return
     this.#lastActivity = this.#extendedAt = Date.now()
     // Both a proof of life for a silent stream and the extension that keeps a working sandbox from pausing itself.
     try {
-      await mapped('sandbox.setTimeout', () => this.#sandbox.setTimeout(sandboxTimeoutMs))
+      const extend = (): Promise<void> => this.#sandbox.setTimeout(sandboxTimeoutMs)
+      await this.#deps.e2b.ofRunning('sandbox.setTimeout', sandboxId, extend)
     } catch (error) {
       stop.abort(error)
     }

@@ -7,7 +7,7 @@ import { describeProblems, parse } from '../../contract/parse.ts'
 import type { ActivityDeps } from './deps.ts'
 import type { DurableCommand } from './durable-command.ts'
 import type { CommandLine } from './follower.ts'
-import { mapped, type Sandbox } from './e2b.ts'
+import type { Sandbox } from './e2b.ts'
 import { failure } from '../../contract/failure.ts'
 import { executionOf } from './execution.ts'
 import { whileBeating, whileExtended } from './heartbeat.ts'
@@ -94,7 +94,9 @@ function useOf(name: OperationName, deps: ActivityDeps, target: SandboxTarget, k
     sdk: (call) =>
       whileBeating(async () => {
         const sandbox = await deps.e2b.connect(target.sandboxId, target.sandboxTimeoutMs, !again)
-        return whileExtended(sandbox, target.sandboxTimeoutMs, () => mapped(name, () => call(sandbox)))
+        return whileExtended(sandbox, target.sandboxTimeoutMs, () =>
+          deps.e2b.ofRunning(name, target.sandboxId, () => call(sandbox)),
+        )
       }),
     command: (line) => ({ ...target, ...key, recent: !again, ...line }),
   }
