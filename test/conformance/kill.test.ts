@@ -1,6 +1,6 @@
-import { appendFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Sandbox } from 'e2b'
+import { Sandbox, type SandboxOpts } from 'e2b'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
@@ -10,8 +10,8 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const create = (template = 'base') =>
-  Sandbox.create(template, { ...server.connection, timeoutMs: 300_000, requestTimeoutMs: 120_000 })
+const create = (options: SandboxOpts = {}) =>
+  Sandbox.create({ ...server.connection, timeoutMs: 300_000, ...options })
 const recorded = ({ sandboxId }: Sandbox) => existsSync(join(server.dataDir, 'records', `${sandboxId}.json`))
 
 const ends: [string, (sandbox: Sandbox) => Promise<unknown>][] = [
@@ -38,5 +38,25 @@ describe.each<[string, (path: string) => void]>([
     await end(sandbox)
     await expect.poll(() => recorded(sandbox)).toBe(false)
     expect(await (await create()).isRunning()).toBe(true)
+  })
+})
+
+describe('while a folder of the server is away', () => {
+  const away = (name: string) => {
+    const path = join(server.dataDir, name)
+    renameSync(path, `${path}-away`)
+    return () => renameSync(`${path}-away`, path)
+  }
+  const call = async (method: string, { sandboxId }: Sandbox, path = '') => {
+    const headers = { 'x-api-key': server.apiKey }
+    return (await fetch(`${server.apiUrl}/sandboxes/${sandboxId}${path}`, { method, headers })).status
+  }
+
+  test('a call that misses it fails, and is not told that there is no such sandbox', async () => {
+    const sandbox = await create()
+    const back = away('records')
+    expect(await call('POST', sandbox, '/pause')).toBe(500)
+    back()
+    expect(await sandbox.isRunning()).toBe(true)
   })
 })

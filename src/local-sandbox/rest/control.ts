@@ -32,9 +32,10 @@ export function createControl(
       const { handler, ...found } = find(request.method ?? '', url.pathname)
       await handler({ request, response, query: url.searchParams, ...found })
     } catch (error) {
-      if (!(error instanceof HttpError))
-        options.log.error({ error, method: request.method, path: url.pathname }, 'control call failed')
-      sendError(response, error)
+      if (error instanceof HttpError) return sendError(response, error)
+      options.log.error({ error, method: request.method, path: url.pathname }, 'control call failed')
+      // Whatever its code: of a file that we miss clients would make a sandbox that isn't there.
+      sendError(response, new HttpError(500, (error as Error).message))
     }
   }
 }
