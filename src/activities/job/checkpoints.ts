@@ -119,9 +119,12 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     await whileBeating(async () => {
       for (const [index, { key }] of checkpoint.bundles.entries()) {
         const content = Readable.toWeb(await deps.blobs.get(key)) as globalThis.ReadableStream
+        const file = files[index]!
         await mapped('files.write', () =>
-          sandbox.files.write(files[index]!, content, { requestTimeoutMs: TRANSFER_MS }),
+          sandbox.files.write(`${file}.new`, content, { requestTimeoutMs: TRANSFER_MS }),
         )
+        // The script of an earlier attempt may be reading the one that is there.
+        await mapped('files.rename', () => sandbox.files.rename(`${file}.new`, file))
       }
     })
     const result = await runGit(deps, input, {

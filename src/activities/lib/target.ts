@@ -12,6 +12,8 @@ export interface SandboxTarget {
   sentinels: string[]
   /** When what is asked for was asked for first, in ms since the epoch; left out where that is now. */
   askedAt?: number | undefined
+  /** Names what is asked for within the run of the workflow: asked for again after an outage, it is attached to. See `DurableCommand`. */
+  key?: string | undefined
 }
 
 /** The sandbox that an activity's input or result names. */

@@ -6,6 +6,7 @@ import { jobFailure } from './failures.ts'
 
 /** A command of the spec, wherever it runs. */
 export interface Command extends Omit<RunCommandInput, keyof SandboxTarget> {
+  key: string
   /** What the Temporal UI shows beside it. */
   summary: string
 }

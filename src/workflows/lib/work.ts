@@ -43,6 +43,7 @@ export function cloneWork(target: SandboxTarget, spec: AgentJobSpec, { nextSenti
     branch,
     mayExist,
     newSentinel,
+    key: `clone-${newSentinel}`,
   })
 }
 
@@ -51,7 +52,11 @@ export const saveWork = (
   { baseCommit, checkpoint: previous, nextSentinel: newSentinel }: Work,
   summary: string,
   more: { agents: string[] | undefined; firstRunId: string },
-) => perform('saveCheckpoint', summary, { ...target, baseCommit, previous, newSentinel, ...more })
+) => {
+  // Another one once this has succeeded: what is saved then is the work as it is then.
+  const key = `save-${newSentinel}`
+  return perform('saveCheckpoint', summary, { ...target, baseCommit, previous, newSentinel, key, ...more })
+}
 
 export const restoreWork = (
   target: SandboxTarget,

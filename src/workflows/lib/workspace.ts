@@ -45,6 +45,8 @@ export class Workspace {
   #askedAt: number | undefined
   /** The same of what restores the work in a new sandbox. */
   #restoringSince: number | undefined
+  /** Pieces of work so far: each is named, so that it is attached to where it is asked for again. */
+  #pieces = 0
 
   constructor(
     journal: Journal,
@@ -88,7 +90,8 @@ export class Workspace {
 
   /** Does what leaves the work as it is. May be done again in another sandbox. */
   read<T>(work: (target: Target) => Promise<T>): Promise<T> {
-    return this.#surviving(() => work(this.#target))
+    const key = `piece-${this.#pieces++}`
+    return this.#surviving(() => work({ ...this.#target, key }))
   }
 
   /** The work as it was last saved: HEAD, tree and index; empty where it never was. */
@@ -108,9 +111,10 @@ export class Workspace {
     work: (target: Target) => Promise<T>,
     { rerun, isSaved, agents }: ChangeOptions<T> = {},
   ): Promise<T> {
+    const key = `piece-${this.#pieces++}`
     return this.#surviving(
       async (begun) => {
-        const result = await work(this.#target)
+        const result = await work({ ...this.#target, key })
         begun()
         if (!isSaved?.(result)) await this.#save(`checkpoint after ${what}`, agents)
         this.#work.losses = 0
@@ -277,12 +281,14 @@ export class Workspace {
       this.#restoringSince = undefined
       return
     }
-    const restore = (summary: string): Promise<void> =>
-      restoreWork(this.#target, this.#spec, this.#work, { summary, checkpoint })
-    await restore('restore the work from its checkpoint')
+    const restore = (summary: string, key: string): Promise<void> =>
+      restoreWork({ ...this.#target, key }, this.#spec, this.#work, { summary, checkpoint })
+    // Once in each sandbox.
+    await restore('restore the work from its checkpoint', 'restore')
     this.#wrote(checkpoint.sentinel)
     await this.#setup.repeat(() => this.#target)
-    if (!this.#setup.isEmpty) await restore('restore the files that the repeated steps touched')
+    if (!this.#setup.isEmpty)
+      await restore('restore the files that the repeated steps touched', 'restore-again')
     this.#incomplete = false
     this.#restoringSince = undefined
     const { sandboxId } = this.#lease.target
