@@ -12,6 +12,8 @@ export interface BatchCall {
   /** Names the batch; its operations are named within it. */
   key: string
   scope?: string
+  /** Whether an earlier activity of the same key may have done it already, or in part. */
+  again?: boolean
   /** For the first operation that leaves a record itself. */
   forget?: FinishedCommand[]
   operations: BatchedOperation[]
@@ -29,7 +31,7 @@ export const batchActivities = (perform: Operations) => ({
    *
    * @throws `SandboxInvalidArgument`, and what is to be tried again
    */
-  async batch({ target, key, scope, forget, operations }: BatchCall): Promise<BatchResult> {
+  async batch({ target, key, scope, again, forget, operations }: BatchCall): Promise<BatchResult> {
     const problem = batchProblem(operations)
     if (problem) throw failure('SandboxInvalidArgument', problem)
     const results: unknown[] = []
@@ -40,6 +42,7 @@ export const batchActivities = (perform: Operations) => ({
           target,
           key: `${key}/${index}`,
           ...(scope && { scope }),
+          ...(again && { again }),
           ...(forget && index === first && { forget }),
           input,
         }

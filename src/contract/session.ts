@@ -38,6 +38,16 @@ export interface SessionRun {
   heldUntil?: number
   /** Commands whose records are in the sandbox still, by their user, those that ended first at the front; none in runs of an earlier version. */
   finished?: Record<string, FinishedCommand[]>
+  /** Of requests that must not be done again; none in runs of an earlier version. */
+  answers?: Answer[]
+  /** Ids of batches that were taken; none in runs of an earlier version. */
+  batches?: string[]
+}
+
+/** What a request was answered, by its update's id. */
+export interface Answer {
+  requestId: string
+  result: unknown
 }
 
 /** Keeps a session's sandbox from being paused as idle for `ms`, at most 10 minutes; a renewal resumes no paused one. */

@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
   CancellationScope,
   ContinueAsNew,
@@ -5,8 +6,10 @@ import {
   isCancellation,
   makeContinueAsNewFunc,
   ParentClosePolicy,
+  patched,
   setHandler,
   startChild,
+  uuid4,
   workflowInfo,
 } from '@temporalio/workflow'
 import { asPairs, SESSION_COLUMNS_AT_START } from '../contract/search-attributes.ts'
@@ -72,7 +75,7 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
         throw jobFailure('SandboxInvalidArgument', `ms: is not between 1 and ${MAX_HOLD_MS}`)
     },
   })
-  setHandler(forkUpdate, (input) => fork(input), {
+  setHandler(forkUpdate, (input) => session.once(() => fork(input)), {
     description: 'another session with a copy of the sandbox: {"id": "…"}',
     validator: (input) => {
       session.admit()
@@ -97,19 +100,24 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
   }
 
   async function fork({ id }: { id: string }): Promise<SessionReference> {
-    const name = `holdfast-${id}`
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9-]/g, '-')
-      .slice(0, 60)
-    const { snapshotId } = await session.perform('sandbox.createSnapshot', { name })
+    const key = uuid4()
+    const readable = `holdfast-${id}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')
+    const name = `${readable.slice(0, 51)}-${key.slice(0, 8)}`
+    const { snapshotId } = await session.perform('sandbox.createSnapshot', { name }, key)
     const sandbox = { ...args.spec.sandbox, template: snapshotId }
-    await startChild(sandboxSession, {
-      workflowId: id,
-      args: [{ spec: { ...args.spec, id, sandbox }, snapshotId }],
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: 'a fork',
-      ...(inList() && { typedSearchAttributes: asPairs(SESSION_COLUMNS_AT_START) }),
-    })
+    try {
+      await startChild(sandboxSession, {
+        workflowId: id,
+        args: [{ spec: { ...args.spec, id, sandbox }, snapshotId }],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        staticSummary: 'a fork',
+        ...(inList() && { typedSearchAttributes: asPairs(SESSION_COLUMNS_AT_START) }),
+      })
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+      if (patched('a fork whose id is in use leaves no snapshot')) await deleteSnapshot(snapshotId)
+      throw jobFailure('SpecConflict', `the id ${id} is in use`)
+    }
     return { version: 1, id }
   }
 
@@ -130,7 +138,9 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
   async function cleanUp(): Promise<void> {
     await session.end()
     await perform('deleteArtifacts', 'delete the outputs, and the pictures that code made')
-    const { snapshotId } = args
-    if (snapshotId) await operate('sandbox.deleteSnapshot', { target: undefined, input: { snapshotId } })
+    if (args.snapshotId) await deleteSnapshot(args.snapshotId)
   }
 }
+
+const deleteSnapshot = (snapshotId: string) =>
+  operate('sandbox.deleteSnapshot', { target: undefined, input: { snapshotId } })

@@ -21,6 +21,8 @@ export interface OperationCall<N extends OperationName> {
   key?: string
   /** Within which the key holds; the run of the workflow if left out. */
   scope?: string
+  /** Whether an earlier activity of the same key may have done it already. */
+  again?: boolean
   /** See `DurableCommand`. */
   forget?: FinishedCommand[]
   input: OperationInput<N>
@@ -65,12 +67,12 @@ export function asActivities<M extends Partial<Family<string>>>(
 ): ActivitiesOf<M> {
   const activities = Object.entries(operations).map(([name, operation]) => [
     name,
-    ({ target, key, scope, forget, input }: OperationCall<OperationName>): Promise<unknown> => {
+    ({ target, key, scope, again, forget, input }: OperationCall<OperationName>): Promise<unknown> => {
       const parsed = parse(OPERATION_INPUTS[name as OperationName], input)
       if (!parsed.ok) throw failure('SandboxInvalidArgument', describeProblems(parsed.problems))
       const run = operation as (use: Use, input: unknown) => Promise<unknown>
       return run(
-        useOf(name as OperationName, deps, target as SandboxTarget, { key, scope, forget }),
+        useOf(name as OperationName, deps, target as SandboxTarget, { key, scope, forget }, again),
         parsed.value,
       )
     },
@@ -82,8 +84,14 @@ type ActivitiesOf<M> = {
   [N in keyof M & OperationName]: (call: OperationCall<N>) => Promise<OperationResults[N]>
 }
 
-function useOf(name: OperationName, deps: ActivityDeps, target: SandboxTarget, key: Use['key']): Use {
-  const again = Context.current().info.attempt > 1
+function useOf(
+  name: OperationName,
+  deps: ActivityDeps,
+  target: SandboxTarget,
+  key: Use['key'],
+  mayBeDone = false,
+): Use {
+  const again = mayBeDone || Context.current().info.attempt > 1
   return {
     deps,
     target,

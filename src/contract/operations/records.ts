@@ -3,6 +3,20 @@ import type { SandboxOperationName } from './table.ts'
 /** A durable command that has ended: by the key of what ran it, or by its id where it was started and waited for. */
 export type FinishedCommand = { key: string } | { commandId: string }
 
+/**
+ * Whether a second activity of the operation would do harm, since nothing tells it what the first did: a session doesn't hand it over from
+ * one run to the next, where its answer is kept for whoever asks again.
+ */
+export const isDoneOnce = (name: SandboxOperationName): boolean =>
+  [
+    'code.createContext',
+    'code.restartContext',
+    'code.removeContext',
+    'files.rename',
+    'sandbox.createSnapshot',
+    'sandbox.fork',
+  ].includes(name)
+
 /** Whether the operation launches a durable command, of which the runner keeps a record in the sandbox. */
 export const leavesRecord = (name: SandboxOperationName): boolean =>
   (name.startsWith('git.') && !['git.status', 'git.branches'].includes(name)) ||

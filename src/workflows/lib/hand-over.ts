@@ -7,6 +7,7 @@ const HAND_OVER_MS = 3_000
 /** How a run of a session ends while requests are under way: those that can't be handed over to the next run end first. */
 export class HandOver {
   readonly #done = new Trigger<void>()
+  #over = false
   /** How many are under way that can't be handed over. */
   #bound = 0
 
@@ -15,6 +16,7 @@ export class HandOver {
     if (!allHandlersFinished())
       await condition(allHandlersFinished, HAND_OVER_MS, { summary: 'let requests end before the next run' })
     await condition(() => this.#bound === 0)
+    this.#over = true
     this.#done.resolve()
     await condition(allHandlersFinished)
   }
@@ -23,13 +25,14 @@ export class HandOver {
   async until<T>(work: Promise<T>): Promise<T> {
     const handedOver = async (): Promise<never> => {
       await this.#done
-      throw jobFailure('SessionTurning', 'the session goes on in a new run; there it is under way')
+      throw turning()
     }
     return Promise.race([work, handedOver()])
   }
 
   /** For work that ends in the run that it has begun in. */
   async bound<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#over) throw turning() // whoever asked was told, and asks again
     this.#bound++
     try {
       return await work()
@@ -38,3 +41,5 @@ export class HandOver {
     }
   }
 }
+
+const turning = () => jobFailure('SessionTurning', 'the session goes on in a new run; there it is under way')

@@ -15,14 +15,17 @@ import type { SandboxWish } from '../../contract/sandboxes.ts'
 import type { BatchedOperation, BatchResult } from '../../contract/operations/batch.ts'
 import type { OperationInput } from '../../contract/operations/inputs.ts'
 import type { OperationResults } from '../../contract/operations/results.ts'
+import { isDoneOnce } from '../../contract/operations/records.ts'
 import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/operations/table.ts'
 import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/session.ts'
+import { Answers } from './answers.ts'
 import { jobFailure, toReport } from './failures.ts'
 import { FinishedCommands } from './finished-commands.ts'
 import { HandOver } from './hand-over.ts'
 import { showInList } from './in-list.ts'
 import { SandboxLease } from './lease.ts'
 import { operate, operateBatch } from './operate.ts'
+import { TakenUpdates } from './taken-updates.ts'
 
 /**
  * One run of a session: a sandbox that many use.
@@ -37,6 +40,8 @@ export class Session {
   readonly #lease: SandboxLease
   readonly #run: SessionRun
   readonly #finished: FinishedCommands
+  readonly #answers: Answers
+  readonly #batches: TakenUpdates
   readonly #work = new CancellationScope()
   /** Operations that are done in turn. */
   readonly #turn = new Mutex()
@@ -56,6 +61,8 @@ export class Session {
     const { earlier } = args
     this.#lease = new SandboxLease(() => this.#show(), earlier && { state: earlier.lease, wish: this.#wish })
     this.#finished = new FinishedCommands(earlier?.finished)
+    this.#answers = new Answers(earlier?.answers)
+    this.#batches = new TakenUpdates(earlier?.batches)
     this.#run = {
       ...earlier,
       lease: this.#lease.saved,
@@ -102,7 +109,8 @@ export class Session {
     if (this.#phase === 'closing') return undefined
     await this.#handOver.end() // S2
     const [lease, finished] = [this.#lease.saved, this.#finished.saved]
-    return { ...this.#args, earlier: { ...this.#run, lease, finished } }
+    const [answers, batches] = [this.#answers.saved, this.#batches.saved]
+    return { ...this.#args, earlier: { ...this.#run, lease, finished, answers, batches } }
   }
 
   async #open(): Promise<void> {
@@ -152,9 +160,17 @@ export class Session {
     if (this.#turning) throw jobFailure('SessionTurning', 'the session goes on in a new run in a moment')
   }
 
+  /** Does what was asked for, or tells what an earlier run has answered. */
+  once<T>(work: () => Promise<T>): Promise<T> {
+    return this.#answers.once(currentUpdateInfo()?.id ?? uuid4(), work)
+  }
+
   /** Performs an operation, in turn or beside others, in the resumed sandbox. */
-  perform<N extends SandboxOperationName>(name: N, input: OperationInput<N>): Promise<OperationResults[N]> {
-    const key = currentUpdateInfo()?.id ?? uuid4()
+  perform<N extends SandboxOperationName>(
+    name: N,
+    input: OperationInput<N>,
+    key = currentUpdateInfo()?.id ?? uuid4(),
+  ): Promise<OperationResults[N]> {
     const { concurrent } = input as { concurrent?: boolean }
     const work = () => this.#awake(() => this.#operate(name, key, input))
     const inTurn = SANDBOX_OPERATIONS[name].order === 'in turn' && !concurrent
@@ -164,10 +180,12 @@ export class Session {
   /** Performs operations one after the other, in turn. */
   batch(operations: BatchedOperation[]): Promise<BatchResult> {
     const key = currentUpdateInfo()?.id ?? uuid4()
+    const again = this.#batches.isAgain
+    this.#batches.add()
     const work = () =>
       this.#awake(async () => {
         const target = { ...this.#lease.target, sentinels: [] }
-        const call = { target, key, scope: this.#run.scope, operations }
+        const call = { target, key, scope: this.#run.scope, again, operations }
         const asked = operations.map((one, index) => ({ ...one, key: `${key}/${index}` }))
         const done = await this.#finished.during(asked, (spare) => operateBatch({ ...call, ...spare }))
         if (done.failure?.type === 'SandboxGone') this.#become('lost')
@@ -199,7 +217,8 @@ export class Session {
     const work = () =>
       this.#finished.during([{ name, key, input }], (spare) => operate(name, { ...call, ...spare }))
     // A kernel interrupts what its client has left.
-    return name === 'code.run' ? this.#handOver.bound(work) : work()
+    if (name === 'code.run') return this.#handOver.bound(work)
+    return isDoneOnce(name) ? this.#handOver.bound(() => this.#answers.once(key, work)) : work()
   }
 
   /** Every kind of use counts, and arms the idle pause anew when it ends. */
