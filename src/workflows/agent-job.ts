@@ -232,9 +232,10 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
       const kept = workspace.baseCommit !== '' && lease.keeps(end.kind === 'failed')
       if (kept && end.kind === 'failed' && end.report.type === 'LimitReached')
         await workspace.saveUnfinished()
+      // Before the sandbox is ended, which may be gone: then they are all that is left.
+      if (kept && end.kind === 'failed') end.report.checkpoint = workspace.bundles
       const ended = await lease.end(kept)
       if (!kept) await workspace.discard()
-      else if (end.kind === 'failed') end.report.checkpoint = workspace.bundles
       if (end.kind === 'failed' && ended === 'kept') end.report.keptSandboxId = lease.target.sandboxId
     } catch (error) {
       // What the job has done stands, whether or not its sandbox could be ended: it pauses itself, and carries our tag.

@@ -4,7 +4,7 @@ import { allEvents, eventOf, type Holdfast, startHoldfast, untilPrinted } from '
 
 let holdfast: Holdfast
 beforeAll(async () => {
-  holdfast = await startHoldfast()
+  holdfast = await startHoldfast({ sandboxArgs: ['--faults'] })
   await holdfast.startWorker()
 })
 afterAll(() => holdfast.stop())
@@ -144,10 +144,32 @@ test.each([
   )
 })
 
+test('cancelled while its sandbox is being made, a job leaves none behind', async () => {
+  const { faults } = holdfast.sandboxes
+  await faults.arm({ kind: 'latency', ms: 120_000, to: 'control', path: '/sandboxes$' })
+  const job = await holdfast.jobs.submit(await holdfast.spec())
+  await expect.poll(() => faults.fired()).toEqual([1])
+  await job.cancel()
+  const ended = expect(job.result()).rejects.toMatchObject({ type: 'JobCancelled' })
+  await expect
+    .poll(async () => holdfast.historyOf(job.id))
+    .toContain('workflowExecutionCancelRequestedEventAttributes')
+  await faults.clear()
+  await ended
+  const events = (await allEvents(job)).map(({ type }) => type)
+  expect(events).toEqual(expect.arrayContaining(['cancelled', 'sandboxCreated', 'sandboxKilled']))
+})
+
 test('cancelled while it waits for a review, a job kills its paused sandbox', async () => {
   const job = await holdfast.jobs.submit(await holdfast.spec({ review: { required: true } }))
   await eventOf(job, 'reviewRequested')
+  const { faults } = holdfast.sandboxes
+  await faults.arm({ kind: 'latency', ms: 120_000, to: 'control', path: `/sandboxes/[a-z0-9]+$` })
   await job.cancel()
+  await expect.poll(() => faults.fired()).toEqual([1])
+  // It is too late for an answer.
+  await expect(job.approve({ by: 'the test' })).rejects.toMatchObject({ type: 'NotWaitingForReview' })
+  await faults.clear()
   await expect(job.result()).rejects.toMatchObject({ type: 'JobCancelled' })
   expect((await job.status()).sandbox.state).toBe('killed')
 })

@@ -87,12 +87,18 @@ test('a sandbox that comes back without its files is replaced, and the events sa
 })
 
 test('a command that must never run twice ends the job as OutcomeUnknown when its sandbox is lost under it', async () => {
-  const steps = [{ run: 'echo begun; sleep 60', rerun: 'never' as const }]
+  const steps = [
+    { write: 'NOTES.md', content: 'made by a job\n' },
+    { run: 'echo begun; sleep 60', rerun: 'never' as const },
+  ]
   const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
-  await eventOf(job, 'stepStarted')
   await untilPrinted(job, 'begun')
   await killSandbox(job)
-  await expect(job.result()).rejects.toMatchObject({ type: 'OutcomeUnknown' })
+  // What was made before is in its checkpoint alone.
+  await expect(job.result()).rejects.toMatchObject({
+    type: 'OutcomeUnknown',
+    report: { checkpoint: [expect.stringContaining('.bundle')] },
+  })
 })
 
 test('a failed job keeps its work as bundles that git can fetch', async () => {

@@ -88,7 +88,8 @@ const TABLE = {
   // A sandbox's life
   admitJob: { startToCloseTimeout: '10s', retry: retry(5) },
   admitChanges: { startToCloseTimeout: '10s', retry: retry(5) },
-  createSandbox: CALL,
+  // Cancelled, it is waited for: what it made after that would be nobody's.
+  createSandbox: { ...CALL, cancellationType: 'WAIT_CANCELLATION_COMPLETED' },
   pauseSandbox: CALL,
   resumeSandbox: CALL,
   killSandbox: CALL,

@@ -65,8 +65,12 @@ export class ReviewDesk {
   async wait(timeoutMs: number): Promise<ReviewAnswer | undefined> {
     this.#answer = undefined
     this.#open = true
-    await condition(() => this.#answer !== undefined, timeoutMs, { summary: 'wait for a review' })
-    this.#open = false
+    try {
+      await condition(() => this.#answer !== undefined, timeoutMs, { summary: 'wait for a review' })
+    } finally {
+      // Also where the job is cancelled.
+      this.#open = false
+    }
     return this.#answer
   }
 

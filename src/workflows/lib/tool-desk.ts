@@ -39,8 +39,12 @@ export class ToolDesk {
   async wait({ hash }: ToolCall, timeoutMs: number): Promise<ToolAnswer> {
     this.#answer = undefined
     this.#pending = hash
-    await condition(() => this.#answer !== undefined, timeoutMs)
-    this.#pending = undefined
+    try {
+      await condition(() => this.#answer !== undefined, timeoutMs)
+    } finally {
+      // Also where the job is cancelled.
+      this.#pending = undefined
+    }
     return this.#answer ?? { allowed: false, by: 'timeout', reason: 'nobody answered in time' }
   }
 
