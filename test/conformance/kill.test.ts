@@ -52,11 +52,52 @@ describe('while a folder of the server is away', () => {
     return (await fetch(`${server.apiUrl}/sandboxes/${sandboxId}${path}`, { method, headers })).status
   }
 
+  /** What the server has logged of a sandbox. */
+  const logged = ({ sandboxId }: Sandbox) =>
+    server
+      .log()
+      .split('\n')
+      .filter((line) => line.includes(sandboxId))
+      .join()
+
   test('a call that misses it fails, and is not told that there is no such sandbox', async () => {
     const sandbox = await create()
     const back = away('records')
     expect(await call('POST', sandbox, '/pause')).toBe(500)
     back()
     expect(await sandbox.isRunning()).toBe(true)
+  })
+
+  test('a kill fails, and the next call does it', async () => {
+    const sandbox = await create()
+    const back = away('trash')
+    expect(await call('DELETE', sandbox)).toBe(500)
+    expect(await sandbox.isRunning()).toBe(false)
+    back()
+    await call('DELETE', sandbox)
+    await expect.poll(() => recorded(sandbox)).toBe(false)
+    expect(await call('DELETE', sandbox)).toBe(404)
+  })
+
+  test.each<[string, (sandbox: Sandbox) => Promise<unknown>]>([
+    ['call', (sandbox) => call('DELETE', sandbox)],
+    ['timeout', (sandbox) => sandbox.setTimeout(0)],
+  ])('a kill by %s fails, and is done later by itself', async (_name, end) => {
+    const sandbox = await create()
+    const back = away('trash')
+    await end(sandbox)
+    await expect.poll(() => logged(sandbox)).toContain('kill failed')
+    back()
+    await expect.poll(() => recorded(sandbox)).toBe(false)
+    expect(await call('DELETE', sandbox)).toBe(404)
+  })
+
+  test('a pause by timeout fails, and is done later by itself', async () => {
+    const sandbox = await create({ lifecycle: { onTimeout: 'pause', autoResume: false } })
+    await sandbox.setTimeout(5_000)
+    const back = away('records')
+    await expect.poll(() => logged(sandbox)).toContain('expiry failed')
+    back()
+    await expect.poll(async () => (await sandbox.getInfo()).state).toBe('paused')
   })
 })

@@ -1,5 +1,6 @@
-import type { UpstreamProxy } from '../egress/dial.ts'
+import type { EgressSettings, UpstreamProxy } from '../egress/dial.ts'
 import type { HeaderRules } from '../egress/header-rules.ts'
+import type { EnvdSettings } from '../isolation/driver.ts'
 import type { ProcessHandle } from '../isolation/processes.ts'
 import type { StartCommand } from './start-command.ts'
 
@@ -57,4 +58,16 @@ export interface SandboxRecord {
 /** The moment `seconds` from now. */
 export function endIn(seconds: number): string {
   return new Date(Date.now() + seconds * 1000).toISOString()
+}
+
+/** A sandbox's way out, as its record has it. */
+export function egressSettings({ allowInternetAccess = true, network }: SandboxRecord): EgressSettings {
+  const { allowOut = [], denyOut = [], rules = {}, egressProxy } = network
+  return { allowInternetAccess, allowOut, denyOut, rules, egressProxy }
+}
+
+/** What a sandbox's envd is told of it. */
+export function envdSettings({ sandboxID, templateID, envVars, workdir }: SandboxRecord): EnvdSettings {
+  const own = { E2B_SANDBOX: 'true', E2B_SANDBOX_ID: sandboxID, E2B_TEMPLATE_ID: templateID }
+  return { envs: { ...own, ...envVars }, workdir }
 }

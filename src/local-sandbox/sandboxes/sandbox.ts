@@ -5,7 +5,7 @@ import { giveDisk, loadDisk, saveDisk } from './disk.ts'
 import { EnvdClient } from './envd-client.ts'
 import type { Started } from '../isolation/driver.ts'
 import { Machine, type Host } from './machine.ts'
-import { endIn, type SandboxRecord } from './record.ts'
+import { egressSettings, endIn, envdSettings, type SandboxRecord } from './record.ts'
 import { SandboxLog } from './sandbox-log.ts'
 import { runStartCommand } from './start-command.ts'
 import type { RecordStore } from './store.ts'
@@ -14,6 +14,8 @@ import type { RecordStore } from './store.ts'
 const maxTimerMs = 2 ** 31 - 1
 // What an automatic resume gives at least, in seconds, as the platform does.
 const minAutoResumeSeconds = 300
+// After which a kill or expiry that has failed is tried again.
+const againMs = 10_000
 
 /** One sandbox and all that can happen to it. Whatever changes it happens one after the other. */
 export class Sandbox {
@@ -24,7 +26,8 @@ export class Sandbox {
   #store: RecordStore
   #forget: () => void
   #exclusive = createExclusive()
-  #state: 'open' | 'killing' | 'gone' = 'open'
+  /** `unkilled` is one whose kill has failed: it is good for another one, and nothing else. */
+  #state: 'open' | 'killing' | 'unkilled' | 'gone' = 'open'
   #cuts = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
 
@@ -36,13 +39,7 @@ export class Sandbox {
     this.#forget = forget
     const sandboxId = record.sandboxID
     this.log = new SandboxLog(host.log.child({ sandboxId }), host.layout.folders(sandboxId).events)
-    this.machine = new Machine(host, sandboxId, this.log, () => ({
-      allowInternetAccess: this.record.allowInternetAccess ?? true,
-      allowOut: this.record.network.allowOut ?? [],
-      denyOut: this.record.network.denyOut ?? [],
-      rules: this.record.network.rules ?? {},
-      egressProxy: this.record.network.egressProxy,
-    }))
+    this.machine = new Machine(host, sandboxId, this.log, () => egressSettings(this.record))
   }
 
   get id(): string {
@@ -145,9 +142,9 @@ export class Sandbox {
     })
   }
 
-  /** Kills; resolves once processes, disk and record have gone. */
+  /** Kills; resolves once processes, disk and record have gone. Throws what is in the way, and is tried again then. */
   async kill(): Promise<void> {
-    if (this.#state !== 'open') throw notFound(this.id)
+    if (this.#state === 'killing' || this.#state === 'gone') throw notFound(this.id)
     this.#state = 'killing'
     await this.#exclusive(() => this.#remove())
   }
@@ -180,15 +177,8 @@ export class Sandbox {
   }
 
   async #boot(warm?: Started): Promise<void> {
-    const { record } = this
-    const envs = {
-      E2B_SANDBOX: 'true',
-      E2B_SANDBOX_ID: this.id,
-      E2B_TEMPLATE_ID: record.templateID,
-      ...record.envVars,
-    }
-    const settings = { envs, workdir: record.workdir }
-    await this.machine.boot(record.uid, settings, (process) => this.#save({ process }), warm)
+    const settings = envdSettings(this.record)
+    await this.machine.boot(this.record.uid, settings, (process) => this.#save({ process }), warm)
     await this.#save({ state: 'running', stoppedBefore: [] })
     await this.#open()
   }
@@ -254,10 +244,17 @@ export class Sandbox {
     clearTimeout(this.#timer)
     this.#state = 'killing'
     this.#cut()
+    try {
+      await this.machine.kill(this.record.process)
+      await this.#host.layout.discard(this.id)
+      await this.#store.remove(this.id)
+    } catch (error) {
+      this.log.error('kill failed', { error: (error as Error).message })
+      this.#state = 'unkilled'
+      this.#timer = setTimeout(() => void this.kill().catch(() => undefined), againMs)
+      throw error
+    }
     this.log.info('sandbox killed')
-    await this.machine.kill(this.record.process)
-    await this.#host.layout.discard(this.id)
-    await this.#store.remove(this.id)
     this.#state = 'gone'
     this.#forget()
   }
@@ -286,7 +283,10 @@ export class Sandbox {
       this.log.info('sandbox reached its timeout', { autoPause })
       if (autoPause) await this.#pause(autoPauseMemory)
       else await this.#remove()
-    }).catch((error: Error) => this.log.error('expiry failed', { error: error.message }))
+    }).catch((error: Error) => {
+      this.log.error('expiry failed', { error: error.message })
+      if (this.#state === 'open') this.#timer = setTimeout(() => void this.#expire(), againMs)
+    })
   }
 
   async #save(changes: Partial<SandboxRecord>): Promise<void> {
