@@ -23,8 +23,8 @@ afterAll(async () => {
 /** A script that goes on until it is let go, and how many of it have begun. */
 interface Held {
   job: Job
-  copies(): Promise<number>
-  letGo(): Promise<void>
+  copies: () => Promise<number>
+  letGo: () => Promise<void>
 }
 
 test('a script of git that outlasts an outage is attached to afterwards: none runs beside another one', async () => {
