@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { Sandbox, type SandboxInfo } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { REPOSITORY } from '../../src/activities/lib/deps.ts'
 import type { Job } from '../../src/index.ts'
 import { allEvents, eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
 
@@ -177,7 +178,11 @@ test('a git host that is down is waited for with the sandbox paused, and the pus
 })
 
 test('with onConflict "rebase" the work goes onto what came to the branch meanwhile, once', async () => {
-  const spec = await holdfast.spec({ review: { required: true }, push: { onConflict: 'rebase' } })
+  const spec = await holdfast.spec({
+    review: { required: true },
+    push: { onConflict: 'rebase' },
+    sandbox: { keep: 'always' },
+  })
   const repository = holdfast.repository(spec.repo.url)
   const job = await holdfast.jobs.submit(spec)
   await eventOf(job, 'reviewRequested')
@@ -196,6 +201,13 @@ test('with onConflict "rebase" the work goes onto what came to the branch meanwh
     'Add notes',
     'OTHER.md',
   ])
+  // The sandbox is as the job knows it: paused while the remote is away, it is not taken for another one.
+  const [sandbox] = await holdfast.connectSandboxes(job.id)
+  const { stdout } = await sandbox!.commands.run('git status --porcelain; git ls-tree --name-only HEAD', {
+    cwd: REPOSITORY,
+  })
+  expect(stdout).toContain('NOTES.md')
+  expect(stdout).not.toContain('OTHER.md')
 })
 
 test('with onConflict "rebase" a conflict ends the job, and the branch stays as it was', async () => {

@@ -86,8 +86,11 @@ if [ "$ON_CONFLICT" = rebase ] && [ -n "$remote" ] && [ "$remote" != "$commit" ]
   if [ -n "$there" ]; then commit=$there remote=$there
   else
     git rebase --abort 2>/dev/null || true
+    at=$(git symbolic-ref --quiet --short HEAD || git rev-parse HEAD)
     git rebase --quiet --onto "$remote" "$BASE" "$COMMIT" >&2 || { git rebase --abort; exit 3; }
     commit=$(git rev-parse HEAD)
+    # As it was: the sandbox may be paused, and looked at, before the remote takes the push.
+    git checkout --quiet "$at"
   fi
 elif [ "$remote" != "$commit" ]; then remote=; fi
 if [ "$remote" != "$commit" ]; then
