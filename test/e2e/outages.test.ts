@@ -48,6 +48,30 @@ test('a script of git that outlasts an outage is attached to afterwards: none ru
   for (const { commit, remoteHead } of results) expect(remoteHead).toBe(commit)
 })
 
+test('a resumed sandbox that could not be looked at in an outage is looked at afterwards, before anything is done in it', async () => {
+  const spec = await holdfast.spec({ review: { required: true } })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const { sandboxId } = (await job.status()).sandbox
+  const sandbox = await Sandbox.connect(sandboxId!, holdfast.sandboxes.connection)
+  await sandbox.files.write('/home/user/repo/NOTES.md', 'of an older state')
+  await sandbox.pause()
+  const path = 'process.Process/'
+  await holdfast.sandboxes.faults.arm({
+    kind: 'unreachable',
+    how: 'reset',
+    path,
+    sandboxId: sandboxId!,
+    forMs: 600_000,
+  })
+  await job.approve({ by: 'the test' })
+  await eventOf(job, 'outage')
+  await holdfast.sandboxes.faults.clear()
+  const { commit } = await job.result()
+  expect(await holdfast.repository(spec.repo.url).show(`${commit}:NOTES.md`)).toBe('made by a job')
+  expect(await eventOf(job, 'sandboxLost')).toMatchObject({ failure: { type: 'SandboxDiverged' } })
+})
+
 async function toClone(gate: Gate): Promise<() => Promise<Held>> {
   const spec = await throughGate(gate, await holdfast.spec())
   gate.shut()

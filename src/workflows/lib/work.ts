@@ -4,6 +4,7 @@ import type { SandboxEgress } from '../../activities/lib/egress-headers.ts'
 import type { SandboxTarget } from '../../activities/lib/target.ts'
 import type { AgentJobSpec } from '../../contract/spec.ts'
 import { perform } from './activities.ts'
+import type { Setup } from './setup.ts'
 
 /** What is known of a job's work, whichever sandbox has it. */
 export interface Work {
@@ -26,6 +27,12 @@ export const newWork = (): Work => ({
   losses: 0,
   keys: 0,
 })
+
+/** The sandbox has this sentinel now. */
+export function noteWritten(work: Work, sentinel: string): void {
+  work.sentinel = sentinel
+  work.nextSentinel = uuid4()
+}
 
 /** The rules that the job's sandboxes are made with; nobody else changes them. */
 export const egressOf = ({ sandbox }: AgentJobSpec): SandboxEgress => {
@@ -58,16 +65,25 @@ export const saveWork = (
   return perform('saveCheckpoint', summary, { ...target, baseCommit, previous, newSentinel, key, ...more })
 }
 
-export const restoreWork = (
-  target: SandboxTarget,
+/**
+ * Brings the work into a new sandbox as it was last saved, and what the repeated steps make.
+ *
+ * @param target asked anew for each activity: what it says of the sandbox changes
+ */
+export async function restoreWork(
+  target: () => SandboxTarget,
   spec: AgentJobSpec,
-  { baseCommit }: Work,
-  { summary, checkpoint }: { summary: string; checkpoint: Checkpoint },
-): Promise<void> =>
-  perform('restoreCheckpoint', summary, {
-    ...target,
-    repo: spec.repo,
-    egress: egressOf(spec),
-    baseCommit,
-    checkpoint,
-  })
+  work: Work,
+  { checkpoint, setup }: { checkpoint: Checkpoint; setup: Setup },
+): Promise<void> {
+  const { repo } = spec
+  const { baseCommit } = work
+  const egress = egressOf(spec)
+  // A key is used once in each sandbox.
+  const restore = (summary: string, key: string): Promise<void> =>
+    perform('restoreCheckpoint', summary, { ...target(), repo, egress, baseCommit, checkpoint, key })
+  await restore('restore the work from its checkpoint', 'restore')
+  noteWritten(work, checkpoint.sentinel)
+  await setup.repeat(target)
+  if (!setup.isEmpty) await restore('restore the files that the repeated steps touched', 'restore-again')
+}

@@ -1,4 +1,4 @@
-import { ActivityFailure, uuid4 } from '@temporalio/workflow'
+import { ActivityFailure, patched } from '@temporalio/workflow'
 import type { FailureReport } from '../../contract/failures.ts'
 import type { CommandResult } from '../../contract/job.ts'
 import type { AgentJobSpec, CommandStep } from '../../contract/spec.ts'
@@ -13,7 +13,7 @@ import { beganNothing, lossOf } from './losses.ts'
 import { Outage } from './outage.ts'
 import { type Command, runIn, Setup } from './setup.ts'
 import { worthPausing } from './pause-policy.ts'
-import { cloneWork, egressOf, newWork, restoreWork, saveWork, type Work } from './work.ts'
+import { cloneWork, egressOf, newWork, noteWritten, restoreWork, saveWork, type Work } from './work.ts'
 
 /** For the next run of the workflow. */
 export type SavedWorkspace = Work & { setup: Command[] }
@@ -39,8 +39,8 @@ export class Workspace {
   readonly #setup: Setup
   readonly #work: Work
   #spec!: AgentJobSpec
-  /** The sandbox is a new one that doesn't have the work yet. */
-  #incomplete = false
+  /** Whether the sandbox has the work: a resumed one isn't known yet to be what it was, a new one doesn't have it yet. */
+  #sandbox: 'sound' | 'resumed' | 'new' = 'sound'
   /** When what goes on was first asked for in this sandbox, where it is asked for again. */
   #askedAt: number | undefined
   /** The same of what restores the work in a new sandbox. */
@@ -153,7 +153,7 @@ export class Workspace {
 
   /** Saves the work of what was cut off; where that can't be, what was saved last is what there is. */
   async saveUnfinished(): Promise<void> {
-    if (this.#lease.state !== 'running' || this.#incomplete) return
+    if (this.#lease.state !== 'running' || this.#sandbox !== 'sound') return
     try {
       await this.#save('checkpoint at the limit')
     } catch (error) {
@@ -171,12 +171,7 @@ export class Workspace {
   async #clone(): Promise<void> {
     const cloned = await cloneWork(this.#target, this.#spec, this.#work)
     this.#work.baseCommit = cloned.baseCommit
-    this.#wrote(this.#work.nextSentinel)
-  }
-
-  #wrote(sentinel: string): void {
-    this.#work.sentinel = sentinel
-    this.#work.nextSentinel = uuid4()
+    noteWritten(this.#work, this.#work.nextSentinel)
   }
 
   async #save(summary: string, agents?: string[]): Promise<void> {
@@ -184,7 +179,7 @@ export class Workspace {
     const saved = await saveWork(this.#target, this.#work, summary, { agents, firstRunId })
     const { bytes, ...checkpoint } = saved
     this.#work.checkpoint = checkpoint
-    this.#wrote(checkpoint.sentinel)
+    noteWritten(this.#work, checkpoint.sentinel)
     if (bytes > 0) this.#journal.record({ type: 'checkpointed', head: checkpoint.head, bytes })
   }
 
@@ -206,7 +201,8 @@ export class Workspace {
         this.#askedAt = this.#restoringSince
         lost = false
         if (this.#lease.paused) await this.#wake()
-        if (this.#incomplete) await this.#restore()
+        if (this.#sandbox === 'resumed') await this.#verify()
+        if (this.#sandbox === 'new') await this.#restore()
         this.#askedAt = asked
         asked ??= Date.now()
         const result = await work(() => (begun = true))
@@ -214,6 +210,12 @@ export class Workspace {
         return result
       } catch (error) {
         const loss = lossOf(error)
+        if (
+          this.#sandbox === 'resumed' &&
+          loss !== 'lost' &&
+          !patched('what could not be verified is verified later')
+        )
+          this.#sandbox = 'sound'
         if (loss === 'final') throw error
         if (!begun && beganNothing(error)) asked = before
         mayHaveBegun ||= asked !== undefined
@@ -248,12 +250,17 @@ export class Workspace {
     return worthPausing(expectedMs, this.#lease.memoryMb, this.#spec.sandbox.pauseAfter)
   }
 
-  /** Resumes the sandbox, and makes sure that it is what it was. */
   async #wake(): Promise<void> {
     await this.#lease.resume()
+    if (this.#work.checkpoint && this.#sandbox !== 'new') this.#sandbox = 'resumed'
+  }
+
+  /** Makes sure that a resumed sandbox is what it was. It is looked at anew each time: no key. */
+  async #verify(): Promise<void> {
     const expected = this.#work.checkpoint
-    if (!expected || this.#incomplete) return
+    if (!expected) return
     await perform('verifyResume', 'verify the resumed sandbox', { ...this.#target, expected })
+    this.#sandbox = 'sound'
     this.#journal.record({ type: 'resumeVerified', head: expected.head })
   }
 
@@ -264,7 +271,7 @@ export class Workspace {
   }
 
   async #replace(): Promise<void> {
-    this.#incomplete = true
+    this.#sandbox = 'new'
     this.#restoringSince = undefined
     this.#work.sentinel = ''
     await this.#lease.replace()
@@ -274,23 +281,13 @@ export class Workspace {
   async #restore(): Promise<void> {
     const begun = Date.now()
     this.#restoringSince ??= begun
-    const checkpoint = this.#work.checkpoint
-    if (!checkpoint) {
-      if (this.baseCommit) await this.#clone()
-      this.#incomplete = false
-      this.#restoringSince = undefined
-      return
-    }
-    const restore = (summary: string, key: string): Promise<void> =>
-      restoreWork({ ...this.#target, key }, this.#spec, this.#work, { summary, checkpoint })
-    // Once in each sandbox.
-    await restore('restore the work from its checkpoint', 'restore')
-    this.#wrote(checkpoint.sentinel)
-    await this.#setup.repeat(() => this.#target)
-    if (!this.#setup.isEmpty)
-      await restore('restore the files that the repeated steps touched', 'restore-again')
-    this.#incomplete = false
+    const { checkpoint } = this.#work
+    const target = (): Target => this.#target
+    if (checkpoint) await restoreWork(target, this.#spec, this.#work, { checkpoint, setup: this.#setup })
+    else if (this.baseCommit) await this.#clone()
+    this.#sandbox = 'sound'
     this.#restoringSince = undefined
+    if (!checkpoint) return
     const { sandboxId } = this.#lease.target
     const { head } = checkpoint
     this.#journal.record({ type: 'sandboxRestored', sandboxId, head, ms: Date.now() - begun })
