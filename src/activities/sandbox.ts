@@ -1,6 +1,7 @@
 import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
 import type { SandboxMetrics } from '../contract/operations/results.ts'
 import type { Family, Use } from './lib/operation.ts'
+import { currentCommandId } from './lib/durable-command.ts'
 import { sandboxDetails, snapshotOf } from './lib/details.ts'
 
 /** What is asked of a sandbox as a whole. Its life is in `lifecycle.ts`. */
@@ -37,17 +38,12 @@ export const sandboxOperations = {
     use.deps.e2b.forget(use.target.sandboxId)
   },
 
-  /** `createSnapshot`. A second run finds the snapshot by its name, where it was given one; otherwise it makes another. */
-  'sandbox.createSnapshot': async (use, { name }) => {
-    if (name && use.again) {
-      const { items } = await use.beating(() =>
-        use.deps.e2b.listSnapshots(use.target.sandboxId, { limit: 100 }),
-      )
-      const made = items.find(({ names }) => names.some((full) => full === name || full.endsWith(`/${name}`)))
-      if (made) return snapshotOf(made)
-    }
-    return use.sdk(async (sandbox) => snapshotOf(await sandbox.createSnapshot(name ? { name } : {})))
-  },
+  /**
+   * `createSnapshot`. A second run makes it anew under the same name, of which the newest counts: what has that name already may be of an
+   * earlier request. A snapshot that is given no name is named after its request.
+   */
+  'sandbox.createSnapshot': (use, { name = `holdfast-${currentCommandId(use.key)}` }) =>
+    use.sdk(async (sandbox) => snapshotOf(await sandbox.createSnapshot({ name }))),
 
   /** `fork`. The forks belong to the same workflow. A second run finds those that the first made. */
   'sandbox.fork': async (use, { count, timeoutMs }) => {

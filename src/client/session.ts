@@ -181,7 +181,7 @@ export class Session implements SandboxApi {
     )
   }
 
-  /** E2B's `createSnapshot`. @param name by which a request that is sent again finds the snapshot made */
+  /** E2B's `createSnapshot`. @param name of which the newest counts: an earlier snapshot loses it */
   snapshot(name: string): Promise<OperationResults['sandbox.createSnapshot']> {
     return this.perform('sandbox.createSnapshot', { name })
   }

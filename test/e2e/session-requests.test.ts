@@ -92,6 +92,29 @@ test('what is done once has the same answer where it is asked for again in a lat
   await Promise.all([session.close(), holdfast.jobs.sessions.get(`fork-${forkId}`).close()])
 })
 
+test('a snapshot of a name that is in use has what is there now, also where the first attempt failed', async () => {
+  const session = await open()
+  const name = `nightly-${randomUUID()}`
+  await session.files.write('day', 'yesterday')
+  await session.snapshot(name)
+  await session.files.write('day', 'today')
+  await holdfast.sandboxes.faults.arm({ kind: 'answer', status: 503, method: 'POST', path: '/snapshots$' })
+  const { snapshotId } = await session.snapshot(name)
+  const restored = await open({ sandbox: { template: snapshotId } })
+  expect(await restored.files.read('day')).toBe('today')
+  await Promise.all([session.close(), restored.close()])
+})
+
+test('a snapshot without a name whose answer was lost is made once', async () => {
+  const session = await open()
+  await session.getInfo()
+  const before = await snapshotIds()
+  await holdfast.sandboxes.faults.arm({ kind: 'loseReply', method: 'POST', path: '/snapshots$' })
+  const { snapshotId } = await session.perform('sandbox.createSnapshot', {})
+  expect((await snapshotIds()).filter((id) => !before.includes(id))).toEqual([snapshotId])
+  await session.close()
+})
+
 test('a fork whose id is in use is a conflict, and leaves no snapshot', async () => {
   const [session, other] = await Promise.all([open(), open()])
   await expect(session.fork(other.id)).rejects.toMatchObject({ type: 'SpecConflict' })
