@@ -20,24 +20,71 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 /** A failure of Holdfast, or one that only the command line has. */
 export type CliFailureType = FailureType | 'Usage' | 'StackFailed' | 'Interrupted'
 
-/** Every other failure is the job's own, or the stack's. */
-const BY_FAILURE: Partial<Record<CliFailureType, ExitCode>> = {
+/** Those that end with `failed` are the job's own, or the stack's. */
+const BY_FAILURE: Record<CliFailureType, ExitCode> = {
   Usage: EXIT.badInput,
+  StackFailed: EXIT.failed,
+  Interrupted: EXIT.interrupted,
   InvalidSpec: EXIT.badInput,
+  SpecConflict: EXIT.refused,
+  InvalidQuery: EXIT.badInput,
   JobNotFound: EXIT.notFound,
+  NotWaitingForReview: EXIT.refused,
+  NotWaitingForTool: EXIT.refused,
+  SecretMissing: EXIT.failed,
+  SecretForbidden: EXIT.failed,
+  RepositoryNotFound: EXIT.failed,
+  GitAuthenticationFailed: EXIT.failed,
+  BaseNotFound: EXIT.failed,
+  BranchExists: EXIT.failed,
+  NothingToCommit: EXIT.failed,
+  PatchRejected: EXIT.failed,
+  PushNotFastForward: EXIT.failed,
+  PushHookRejected: EXIT.failed,
+  PushForbidden: EXIT.failed,
+  GitFailed: EXIT.failed,
+  GitHostUnreachable: EXIT.failed,
+  StepFailed: EXIT.failed,
+  CheckFailed: EXIT.failed,
+  GuardBreached: EXIT.failed,
+  AgentNotInstalled: EXIT.failed,
+  AgentFailed: EXIT.failed,
+  AgentStuck: EXIT.failed,
+  ModelUnavailable: EXIT.failed,
+  ModelFailed: EXIT.failed,
+  ModelRefused: EXIT.failed,
+  ModelStuck: EXIT.failed,
+  LimitReached: EXIT.failed,
+  OutcomeUnknown: EXIT.failed,
+  SandboxUnreachable: EXIT.failed,
+  SandboxBusy: EXIT.failed,
+  SandboxRateLimited: EXIT.failed,
+  SandboxGone: EXIT.failed,
+  SandboxDiverged: EXIT.failed,
+  SandboxNoSpace: EXIT.failed,
+  SandboxAuthenticationFailed: EXIT.failed,
+  SandboxInvalidArgument: EXIT.failed,
   SessionNotFound: EXIT.notFound,
+  SessionTurning: EXIT.failed,
+  SandboxClosed: EXIT.refused,
   FileNotFound: EXIT.notFound,
-  ServerUnreachable: EXIT.unreachable,
+  TooLarge: EXIT.failed,
+  BlobMissing: EXIT.failed,
+  BlobStoreUnavailable: EXIT.failed,
+  BaseCommitGone: EXIT.failed,
+  PayloadKeysInvalid: EXIT.badInput,
+  PayloadKeyMissing: EXIT.failed,
+  PayloadUnreadable: EXIT.failed,
   JobCancelled: EXIT.cancelled,
   JobTerminated: EXIT.cancelled,
-  SpecConflict: EXIT.refused,
-  NotWaitingForReview: EXIT.refused,
-  SandboxClosed: EXIT.refused,
+  TimedOut: EXIT.failed,
   InternalError: EXIT.defect,
-  Interrupted: EXIT.interrupted,
+  WorkerStopping: EXIT.unreachable,
+  NoWorker: EXIT.unreachable,
+  ServerUnreachable: EXIT.unreachable,
 }
 
-export const exitCodeOfFailure = (type: CliFailureType): ExitCode => BY_FAILURE[type] ?? EXIT.failed
+export const exitCodeOfFailure = (type: CliFailureType): ExitCode => BY_FAILURE[type]
 
 export const exitCodeOfOutcome = (outcome: JobResult['outcome']): ExitCode =>
   outcome === 'rejected' ? EXIT.rejected : EXIT.ok
@@ -50,7 +97,8 @@ const MEANING: Record<keyof typeof EXIT, string> = {
   notFound: 'there is no such job, session or file',
   unreachable: 'no Temporal server, or no worker, answers',
   cancelled: 'the job was cancelled or terminated',
-  refused: "the job's state does not allow it (not in review, id taken by another spec, session closed)",
+  refused:
+    "the job's state does not allow it (it waits for no such answer, id taken by another spec, session closed)",
   defect: 'a defect of Holdfast',
   interrupted: 'interrupted by Ctrl-C; a job goes on, the command of session run is ended',
 }

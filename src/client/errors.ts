@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common'
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common'
 import {
   isGrpcServiceError,
   QueryNotRegisteredError,
@@ -7,6 +7,7 @@ import {
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client'
 import {
   FAILURES,
@@ -64,6 +65,8 @@ export class HoldfastError extends Error {
       return new HoldfastError('JobCancelled', 'the job was cancelled', { cause: error })
     if (cause instanceof TerminatedFailure)
       return new HoldfastError('JobTerminated', 'the job was terminated', { cause: error })
+    if (cause instanceof TimeoutFailure)
+      return new HoldfastError('TimedOut', 'the workflow has run out of its time', { cause: error })
     if (error instanceof WorkflowNotFoundError && kind === 'session')
       return new HoldfastError('SessionNotFound', `there is no open session ${id ?? ''}`.trim(), {
         cause: error,
@@ -77,7 +80,9 @@ export class HoldfastError extends Error {
       const type = error.message.includes(ASK_AGAIN) ? 'WorkerStopping' : 'InternalError'
       return new HoldfastError(type, error.message, { cause: error })
     }
-    const rpc = error instanceof ServiceError ? error.cause : error
+    const isOfCall =
+      error instanceof ServiceError || error instanceof WorkflowUpdateRPCTimeoutOrCancelledError
+    const rpc = isOfCall ? error.cause : error
     if (isGrpcServiceError(rpc))
       return new HoldfastError(typeOfRpcError(rpc), rpc.details || rpc.message, { cause: error })
     return error

@@ -17,6 +17,7 @@ import type { OpenBlobs } from './blobs.ts'
 import { HoldfastError, typed } from './errors.ts'
 import { startInList } from './start-in-list.ts'
 import { Job } from './job.ts'
+import { noWorkerFor, updatesWithoutWorker } from './no-worker.ts'
 import { Outputs } from './outputs.ts'
 import { Sessions } from './sessions.ts'
 import { specHash } from './spec-hash.ts'
@@ -56,8 +57,8 @@ export class Jobs {
     this.#openBlobs = options.openBlobs
     this.#outputs = new Outputs(options, options.openBlobs)
     const { namespace, tracing, dataConverter } = options
-    const interceptors = tracing && { workflow: tracing.interceptors }
-    this.#client = new Client({ connection, namespace, dataConverter, ...(interceptors && { interceptors }) })
+    const workflow = [...(tracing?.interceptors ?? []), updatesWithoutWorker(connection, namespace)]
+    this.#client = new Client({ connection, namespace, dataConverter, interceptors: { workflow } })
     this.#tracing = tracing
     this.#taskQueue = options.taskQueue
     this.sessions = new Sessions(this.#client, options.taskQueue, this.#outputs)
@@ -131,19 +132,28 @@ export class Jobs {
    * without an owner are killed. Runs the workflow `sandboxReaper`, so no key of E2B is needed here.
    *
    * @param options.graceMs sandboxes younger than this (ms) are left alone; 10 minutes by default
+   * @throws `NoWorker`
    */
   sandboxes(options: { reap?: boolean; graceMs?: number } = {}): Promise<ReaperReport> {
     const input: ReaperInput = { dryRun: !options.reap, graceMs: options.graceMs ?? REAPER_GRACE_MS }
-    return typed(
-      () =>
-        this.#client.workflow.execute(WORKFLOW_TYPES.sandboxReaper, {
-          workflowId: `sandbox-reaper-by-hand-${randomUUID()}`,
-          taskQueue: this.#taskQueue,
-          args: [input],
-          workflowExecutionTimeout: '1h',
-          ...reaperText(input),
-        }) as Promise<ReaperReport>,
-    )
+    return typed(async () => {
+      const handle = await this.#client.workflow.start(WORKFLOW_TYPES.sandboxReaper, {
+        workflowId: `sandbox-reaper-by-hand-${randomUUID()}`,
+        taskQueue: this.#taskQueue,
+        args: [input],
+        workflowExecutionTimeout: '1h',
+        ...reaperText(input),
+      })
+      const noWorker = await noWorkerFor(this.#connection, {
+        namespace: this.#client.options.namespace,
+        workflowId: handle.workflowId,
+      })
+      if (noWorker) {
+        await handle.terminate('no worker took it up')
+        throw noWorker
+      }
+      return handle.result() as Promise<ReaperReport>
+    })
   }
 
   /**
