@@ -1,14 +1,24 @@
 /**
- * A signal that aborts at the first SIGINT or SIGTERM, with `onFirst` called; the second ends the process at once, with 130.
+ * A signal that aborts at the first SIGINT, SIGTERM or SIGHUP, with `onFirst` called; a second SIGINT or SIGTERM ends the
+ * process at once, with 130. Nobody need read what it prints, either: a terminal that closes, or `tee` at a Ctrl-C, leaves
+ * before the clean-up is over.
  */
 export function interruption(onFirst: () => void): AbortSignal {
   const controller = new AbortController()
-  const listener = (): void => {
-    if (controller.signal.aborted) process.exit(130)
+  const interrupt = (): void => {
+    if (controller.signal.aborted) return
     controller.abort(new Error('interrupted'))
     onFirst()
   }
-  process.on('SIGINT', listener).on('SIGTERM', listener)
+  const interruptOrForce = (): void => {
+    if (controller.signal.aborted) process.exit(130)
+    interrupt()
+  }
+  process.on('SIGINT', interruptOrForce).on('SIGTERM', interruptOrForce)
+  // A terminal that closes sends it, and so does its shell: twice means no more than once.
+  process.on('SIGHUP', interrupt)
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', () => undefined)
   return controller.signal
 }
 

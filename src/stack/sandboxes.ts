@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { startChild } from './child.ts'
+import { type Child, startChild } from './child.ts'
 import { keepRunning } from './keep-running.ts'
 import type { StateFolder } from './state.ts'
 
@@ -49,7 +49,7 @@ async function startLocalServer(options: SandboxesOptions): Promise<Sandboxes> {
   const allowed = allowHostPorts
     .flatMap((port) => [`localhost:${port}`, `127.0.0.1:${port}`])
     .flatMap((at) => ['--allow-host-loopback', at])
-  const server = await keepRunning({
+  const server = await keepRunning<Child>({
     name: 'the local sandbox server',
     onProgress,
     signal,

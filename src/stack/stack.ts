@@ -1,17 +1,16 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { workflowBundle } from '../runtime/workflow-bundle.ts'
-import { findTemporal, type TemporalServer } from '../runtime/temporal/find-temporal.ts'
-import { startChild } from './child.ts'
-import { StackError } from './errors.ts'
+import { type Child, startChild } from './child.ts'
 import { untilAborted } from './interrupt.ts'
-import { type KeptChild, keepRunning } from './keep-running.ts'
+import { type Kept, keepRunning } from './keep-running.ts'
 import { type Sandboxes, startSandboxes } from './sandboxes.ts'
 import { openState, type StateFolder } from './state.ts'
+import { startTemporal, type Temporal } from './temporal.ts'
 
 /** What runs: a Temporal server, a place for sandboxes, a worker. */
 export interface Stack {
-  temporal: { address: string; namespace: string; uiUrl: string | undefined; how: string }
+  temporal: Temporal['about']
   sandboxes: Sandboxes['about']
   /** The worker's first process; another one comes where that ends by itself. */
   worker: { pid: number; taskQueue: string; metricsUrl: string; tracesUrl: string | undefined }
@@ -47,13 +46,13 @@ export interface StackOptions {
  * @throws StackError saying what to do; the signal's reason where that aborts first
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { env, onProgress, signal, allowHostPorts = [] } = options
+  const { env, onProgress, signal, preferredPorts, allowHostPorts = [] } = options
   const state = await openState(options.state)
   const starting = {
-    temporal: startTemporal(options, state.path),
+    temporal: startTemporal({ env, stateFolder: state.path, preferredPorts, onProgress, signal }),
     sandboxes: startSandboxes({ env, state, allowHostPorts, onProgress, signal }),
   }
-  let worker: KeptChild | undefined
+  let worker: Kept<Child> | undefined
   const stop = async (): Promise<void> => {
     await worker?.stop()
     await stopStarted(starting.sandboxes)
@@ -70,11 +69,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     signal.throwIfAborted()
     const [temporal, sandboxes] = [await starting.temporal, await starting.sandboxes]
     const blobStore = env.HOLDFAST_BLOB_STORE ?? pathToFileURL(join(state.path, 'blobs')).href
-    const partsEnv = { ...sandboxes.env, ...connectionEnv(temporal), HOLDFAST_BLOB_STORE: blobStore }
-    worker = await startWorker(options, partsEnv, state)
-    const { address, namespace, uiUrl, how } = temporal
+    const partsEnv = { ...sandboxes.env, ...temporal.env, HOLDFAST_BLOB_STORE: blobStore }
+    worker = await startWorker(options, partsEnv, state, temporal)
+    const kept = [worker, sandboxes, temporal]
     return {
-      temporal: { address, namespace, uiUrl, how },
+      temporal: temporal.about,
       sandboxes: sandboxes.about,
       worker: {
         pid: worker.first.pid,
@@ -84,7 +83,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       },
       blobStore,
       logs: state.logs,
-      broken: Promise.race([worker.givenUp, ...(sandboxes.givenUp ? [sandboxes.givenUp] : [])]),
+      broken: Promise.race(kept.flatMap(({ givenUp }) => givenUp ?? [])),
       stop,
     }
   } catch (error) {
@@ -93,40 +92,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-async function startTemporal(options: StackOptions, stateFolder: string): Promise<TemporalServer> {
-  const { env, onProgress, preferredPorts, signal } = options
-  try {
-    const server = await findTemporal({ env, onProgress, stateFolder, preferredPorts, signal })
-    if (server.kind === 'configured') return server
-    const stop = async (): Promise<void> => {
-      await server.stop()
-      onProgress('Temporal has stopped')
-    }
-    return { ...server, stop }
-  } catch (error) {
-    throw new StackError((error as Error).message, {
-      remedy: 'do what the message says, and start again',
-      cause: error,
-    })
-  }
-}
-
-/** An embedded server has no TLS and no keys; one that is configured is in the environment already. */
-const connectionEnv = ({ kind, address, namespace }: TemporalServer): NodeJS.ProcessEnv =>
-  kind === 'embedded' ? { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } : {}
-
 function startWorker(
   { env, secrets = {}, taskQueue, onProgress, signal }: StackOptions,
   partsEnv: NodeJS.ProcessEnv,
   { logs }: StateFolder,
-): Promise<KeptChild> {
+  temporal: Temporal,
+): Promise<Kept<Child>> {
   const secretEnv = Object.entries(secrets).map(([name, value]) => [`HOLDFAST_SECRET_${name}`, value])
   return keepRunning({
     name: 'the worker',
     onProgress,
     signal,
-    start: (signal, last) =>
-      startChild({
+    start: async (signal, last) => {
+      // The two may have ended together.
+      if (last) await temporal.untilAnswering(signal)
+      return startChild({
         name: 'the worker',
         program: 'src/cli.ts',
         args: ['worker', '--json'],
@@ -142,7 +122,8 @@ function startWorker(
         },
         logFile: join(logs, 'worker.log'),
         signal,
-      }),
+      })
+    },
   })
 }
 

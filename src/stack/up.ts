@@ -4,7 +4,7 @@ import { type UpOptions, upSettings } from './settings.ts'
 import { type Stack, startStack } from './stack.ts'
 
 /**
- * Runs the embedded stack, without the demo, until SIGINT or SIGTERM; a second one forces.
+ * Runs the embedded stack, without the demo, until SIGINT, SIGTERM or SIGHUP; a second SIGINT or SIGTERM forces.
  *
  * @param onReady is told once, when everything is up
  * @returns how it ended: `stopped` when it was up, `interrupted` before that

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type IPty, spawn } from '@lydell/node-pty'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type Job, type Jobs, connect, secret } from '../../src/index.ts'
 import { descendants } from '../../src/local-sandbox/isolation/processes.ts'
@@ -8,6 +9,7 @@ import { identify, isAlive } from '../../src/runtime/temporal/process-identity.t
 import { type TestGitHost, testGitHost } from '../support/git-host.ts'
 import { eventOf } from '../support/holdfast.ts'
 import { startOtlpReceiver } from '../support/otlp-receiver.ts'
+import { BIN, ownEnv } from '../support/program.ts'
 import { type TestStack, type Up, testStack } from '../support/stack.ts'
 
 let git: TestGitHost
@@ -121,20 +123,24 @@ test('Ctrl-C ends worker, sandbox server and Temporal in this order; the next up
   })
 })
 
-test('a worker and a sandbox server ended by SIGKILL are started again, and a job at its review goes on to its end', async () => {
+test('worker, sandbox server and Temporal ended by SIGKILL at once are started again, and a job at its review goes on to its end', async () => {
   const collector = await startOtlpReceiver()
   onTestFinished(() => collector.stop())
   const up = await stack.up({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
   await withJobs(up, async (jobs) => {
     const job = await reviewedJob(jobs)
-    process.kill(up.ready.worker.pid, 'SIGKILL')
-    process.kill(up.ready.sandboxes.pid!, 'SIGKILL')
+    for (const pid of pidsOf(up)) process.kill(pid, 'SIGKILL')
     const replaced = await Promise.all([
       up.until('stderr', /^the worker runs again \(process (\d+)\)$/m),
       up.until('stderr', /^the local sandbox server runs again \(process (\d+)\)$/m),
+      up.until('stderr', /^Temporal runs again \(process (\d+)\)$/m),
     ])
-    // Both are where they were: workers know the one by its port, Prometheus the other.
-    for (const url of [`${up.ready.sandboxes.apiUrl}/health`, up.ready.worker.metricsUrl])
+    // All are where they were: each is known by its port.
+    for (const url of [
+      `${up.ready.sandboxes.apiUrl}/health`,
+      up.ready.worker.metricsUrl,
+      up.ready.temporal.uiUrl!,
+    ])
       expect((await fetch(url)).ok).toBe(true)
     await approveAndCheck(job)
     await checkAddresses(up, job, `${collector.url}/v1/traces`)
@@ -155,9 +161,22 @@ test('ended by SIGKILL itself, up leaves neither worker nor sandbox server, and 
 
   const next = await stack.up()
   expect(next.ready.temporal.how).toContain(`(pid ${temporal}), left running by a process that was killed`)
+  process.kill(temporal, 'SIGKILL')
+  await next.until('stderr', /^Temporal runs again/m)
   next.send('SIGINT')
   expect(await next.ended).toMatchObject({ code: 0 })
-  await untilGone([temporal])
+  await untilGone([stack.temporalPid()!])
+})
+
+test('when its terminal is closed, up ends worker, sandbox server and Temporal', async () => {
+  const terminal = spawn(process.execPath, [BIN, ...stack.args], { env: ownEnv(), cols: 1_000 })
+  let shown = ''
+  terminal.onData((text) => (shown += text))
+  await expect.poll(() => shown, { timeout: 200_000 }).toMatch(/"temporal":.*"logs":/)
+  const children = descendants(terminal.pid).filter(({ parent }) => parent === terminal.pid)
+  const pids = [...children.map(({ pid }) => pid), stack.temporalPid()!]
+  ;(terminal as IPty & { destroy(): void }).destroy()
+  await untilGone([terminal.pid, ...pids])
 })
 
 test.each([['src/local-sandbox/main.ts'], ['src/cli.ts']])(

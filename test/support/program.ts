@@ -3,9 +3,18 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-const BIN = fileURLToPath(new URL('../../bin/holdfast.mjs', import.meta.url))
+export const BIN = fileURLToPath(new URL('../../bin/holdfast.mjs', import.meta.url))
 /** What would make a program use something else than the test's own parts. */
 const FOREIGN = /^(TEMPORAL_(?!CLI_PATH)|E2B_|HOLDFAST_)/
+
+/** The environment without the caller's settings. */
+export const ownEnv = (): Record<string, string> => ({
+  ...(Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOREIGN.test(name))) as Record<
+    string,
+    string
+  >),
+  NO_COLOR: '1',
+})
 
 export interface Ended {
   code: number | null
@@ -25,10 +34,9 @@ export interface Program {
 
 /** Starts `node bin/holdfast.mjs ARGS`, away from the checkout and without the caller's settings. */
 export function startProgram(args: string[], extraEnv: NodeJS.ProcessEnv = {}): Program {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOREIGN.test(name)))
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: tmpdir(),
-    env: { ...env, NO_COLOR: '1', ...extraEnv },
+    env: { ...ownEnv(), ...extraEnv },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const printed = { stdout: '', stderr: '' }

@@ -21,6 +21,8 @@ export type Up = Program & { ready: Ready }
 /** A state folder, and the stacks of `holdfast up` that run on it. */
 export interface TestStack {
   state: string
+  /** Of `holdfast`, as the stacks are started. */
+  args: string[]
   /** Starts `holdfast up` on the folder. */
   start(env?: NodeJS.ProcessEnv): Program
   /** The same, up and ready. */
@@ -39,14 +41,15 @@ export async function testStack(options: { args: string[]; env: NodeJS.ProcessEn
     name.startsWith('HOLDFAST_SECRET_') && value ? [value] : [],
   )
   const record = () => readRecord(join(state, 'temporal.json'))
+  const args = ['up', '--json', '--state', state, ...ports, ...options.args]
   const start = (env: NodeJS.ProcessEnv = {}): Program => {
-    const args = ['up', '--json', '--state', state, ...ports, ...options.args]
     const program = startProgram(args, { ...options.env, ...env })
     programs.push(program)
     return program
   }
   return {
     state,
+    args,
     start,
     up: async (env) => {
       const program = start(env)

@@ -298,7 +298,8 @@ describe('finding a Temporal server', () => {
           embedded: async ({ cli }) => {
             expect(await cli()).toBe('/bin/temporal')
             const stop = () => Promise.resolve()
-            return { address: '127.0.0.1:7233', uiUrl: 'http://127.0.0.1:8233', pid: 1, origin, stop }
+            const ended = new Promise(() => undefined)
+            return { address: '127.0.0.1:7233', uiUrl: 'http://127.0.0.1:8233', pid: 1, origin, ended, stop }
           },
         },
       )

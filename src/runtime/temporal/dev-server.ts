@@ -41,6 +41,8 @@ interface Spawned {
 
 export interface DevServer extends Spawned {
   address: string
+  /** Resolves, never rejects, when the process has ended. */
+  ended: Promise<unknown>
   /** SIGTERM, then SIGKILL after 10 s; resolves when the process has ended. */
   stop: () => Promise<void>
 }
@@ -91,7 +93,7 @@ async function startOnce(options: DevServerOptions): Promise<DevServer> {
     throw new Error(`${(error as Error).message}\n${printed.read().slice(-2000).trim()}`, { cause: error })
   }
   child.unref()
-  return { ...spawned, address, stop: () => stopChild(child, ended) }
+  return { ...spawned, address, ended, stop: () => stopChild(child, ended) }
 }
 
 /** It answers, and says itself that it listens there: a server of somebody else's might answer instead. */

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { startDevServer } from './dev-server.ts'
-import { type ProcessIdentity, endProcess, identify, isAlive } from './process-identity.ts'
+import { type ProcessIdentity, endProcess, identify, isAlive, untilEnded } from './process-identity.ts'
 import { untilReachable } from './reachable.ts'
 import { type ServerRecord, readRecord, writeRecord } from './server-record.ts'
 import { unlessAborted } from './unless-aborted.ts'
@@ -30,6 +30,8 @@ export interface EmbeddedServer {
   pid: number
   /** started: by this call. adopted: its owner died and this process owns it now. shared: another process owns it. */
   origin: 'started' | 'adopted' | 'shared'
+  /** Resolves, never rejects, when the process has ended. */
+  ended: Promise<unknown>
   /** Ends the server where this process owns it. */
   stop: () => Promise<void>
 }
@@ -80,9 +82,11 @@ async function takeRunning(
     await endProcess(record.server, STOP_GRACE_MS)
     return undefined
   }
-  if (owned) return asServer(record, 'shared', () => Promise.resolve())
+  if (owned) return asServer(record, 'shared', untilEnded(record.server), () => Promise.resolve())
   writeRecord(recordFile, { ...record, owner: me })
-  return asServer(record, 'adopted', () => endProcess(record.server, STOP_GRACE_MS))
+  return asServer(record, 'adopted', untilEnded(record.server), () =>
+    endProcess(record.server, STOP_GRACE_MS),
+  )
 }
 
 async function startNew(
@@ -104,14 +108,15 @@ async function startNew(
     },
     signal: options.signal,
   })
-  return asServer(record!, 'started', server.stop)
+  return asServer(record!, 'started', server.ended, server.stop)
 }
 
 function asServer(
   { server, port, uiPort }: ServerRecord,
   origin: EmbeddedServer['origin'],
+  ended: Promise<unknown>,
   stop: () => Promise<void>,
 ): EmbeddedServer {
   const [address, uiUrl] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
-  return { address, uiUrl, pid: server.pid, origin, stop }
+  return { address, uiUrl, pid: server.pid, origin, ended, stop }
 }

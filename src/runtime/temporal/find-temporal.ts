@@ -1,5 +1,5 @@
 import { type ConfiguredServer, configuredServer } from './configured.ts'
-import { DEFAULT_PORTS, embeddedServer } from './embedded.ts'
+import { DEFAULT_PORTS, type EmbeddedServer, embeddedServer } from './embedded.ts'
 import { type CliProbes, type LocatedCli, type Progress, locateCli } from './locate-cli.ts'
 import { type Address, untilReachable } from './reachable.ts'
 
@@ -23,8 +23,7 @@ export interface FindProbes extends CliProbes {
   embedded: typeof embeddedServer
 }
 
-export interface TemporalServer {
-  kind: 'configured' | 'embedded'
+interface Found {
   address: string
   namespace: string
   /** Undefined where the server is somebody else's and its UI isn't known. */
@@ -36,6 +35,17 @@ export interface TemporalServer {
   /** Ends the server where it is this process's own; otherwise does nothing. */
   stop: () => Promise<void>
 }
+
+interface ConfiguredTemporal extends Found {
+  kind: 'configured'
+}
+
+export interface EmbeddedTemporal extends Found, Pick<EmbeddedServer, 'pid' | 'ended'> {
+  kind: 'embedded'
+  uiUrl: string
+}
+
+export type TemporalServer = ConfiguredTemporal | EmbeddedTemporal
 
 /**
  * Finds a Temporal server: `TEMPORAL_ADDRESS` or an envconfig profile; else the embedded one, by a CLI that is found,
@@ -49,14 +59,14 @@ export async function findTemporal(options: FindTemporalOptions): Promise<Tempor
   const configured = configuredServer(env)
   return configured
     ? useConfigured(configured, probes.untilReachable ?? untilReachable, options.signal)
-    : useEmbedded(options, probes.embedded ?? embeddedServer)
+    : useEmbedded(options)
 }
 
 async function useConfigured(
   { connection, namespace, source, uiUrl }: ConfiguredServer,
   reach: typeof untilReachable,
   signal: AbortSignal | undefined,
-): Promise<TemporalServer> {
+): Promise<ConfiguredTemporal> {
   const { address } = connection
   try {
     await reach(connection, namespace, REACHABLE_TIMEOUT_MS, signal)
@@ -71,16 +81,15 @@ async function useConfigured(
   return { kind: 'configured', address, namespace, uiUrl, how, connection, stop: () => Promise.resolve() }
 }
 
-async function useEmbedded(
-  options: FindTemporalOptions,
-  start: typeof embeddedServer,
-): Promise<TemporalServer> {
+/** The embedded server of a state folder, whatever is configured. @throws Error as `findTemporal` */
+export async function useEmbedded(options: FindTemporalOptions): Promise<EmbeddedTemporal> {
+  const start = options.probes?.embedded ?? embeddedServer
   let located: LocatedCli | undefined
   const server = await start({
     ...options,
     cli: async () => (located = await locateCli(options)).path,
   })
-  const { address, uiUrl, origin, pid } = server
+  const { address, uiUrl, origin, pid, ended } = server
   const how = {
     started: `an embedded Temporal server at ${address}${portNote(options, server)}, started with ${located?.how}`,
     adopted: `the embedded Temporal server at ${address} (pid ${pid}), left running by a process that was killed`,
@@ -93,6 +102,8 @@ async function useEmbedded(
     uiUrl,
     how,
     connection: { address },
+    pid,
+    ended,
     stop: server.stop,
   }
 }

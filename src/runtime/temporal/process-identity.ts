@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const POLL_MS = 50
+const WATCH_MS = 1_000
 
 /** A process for good: a pid alone may be another's by now. */
 export interface ProcessIdentity {
@@ -36,6 +37,11 @@ export async function endProcess(identity: ProcessIdentity, graceMs: number): Pr
     signal = Date.now() > forceAt ? 'SIGKILL' : undefined
     await sleep(POLL_MS)
   }
+}
+
+/** Resolves when the process has ended; keeps nobody alive. Polls, too. */
+export async function untilEnded(identity: ProcessIdentity): Promise<void> {
+  while (isAlive(identity)) await sleep(WATCH_MS, undefined, { ref: false })
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
