@@ -16,10 +16,23 @@ export interface StateFolder {
 /**
  * Takes the folder for this process alone. A process that died, however, holds it no longer.
  *
- * @throws StackError where another stack uses it
+ * @throws StackError where another stack uses it, or it can't be made or written
  */
 export async function openState(folder: string): Promise<StateFolder> {
   const path = resolve(folder)
+  try {
+    return await take(path)
+  } catch (error) {
+    if (error instanceof StackError) throw error
+    throw new StackError(`the state folder ${path} can't be used: ${(error as Error).message}`, {
+      remedy:
+        'make it a folder that this user may write, or name another one by HOLDFAST_STATE (of up: --state)',
+      cause: error,
+    })
+  }
+}
+
+async function take(path: string): Promise<StateFolder> {
   const logs = join(path, 'logs')
   await mkdir(logs, { recursive: true })
   await chmod(path, 0o700)

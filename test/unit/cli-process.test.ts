@@ -108,6 +108,17 @@ describe('input that is wrong', () => {
     expect(stderr).toContain(words)
   })
 
+  test('up with a state folder that is a file ends with 1, naming it and what to do', async () => {
+    const name = await file('state', '')
+    const { exitCode, stdout } = await holdfast(['up', '--json', '--state', name])
+    expect(exitCode).toBe(1)
+    expect(JSON.parse(stdout).error).toEqual({
+      type: 'StackFailed',
+      message: expect.stringContaining(`the state folder ${join(folder, name)} can't be used: `),
+      remedy: expect.stringContaining('name another one by HOLDFAST_STATE (of up: --state)'),
+    })
+  })
+
   test('broken YAML ends with 2, naming line and column', async () => {
     const name = await file('twice.yaml', 'id: a\nbranch: b\nid: c\n')
     const { exitCode, stderr } = await holdfast(['submit', name])
