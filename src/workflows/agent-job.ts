@@ -151,10 +151,11 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
   }
 
   async function checkGuards(): Promise<void> {
-    const { guards } = spec
+    const { guards, repo } = spec
     if (!guards) return
+    const input = { baseCommit: workspace.baseCommit, base: repo.base, guards }
     const found = await workspace.read((target) =>
-      perform('checkGuards', 'check the guards', { ...target, baseCommit: workspace.baseCommit, guards }),
+      perform('checkGuards', 'check the guards', { ...target, ...input }),
     )
     breaches = found.breaches
     if (breaches.length === 0) return

@@ -8,8 +8,11 @@ beforeAll(async () => {
 })
 afterAll(() => holdfast.stop())
 
+const token = ['ghp', 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'].join('_')
+/** Of commits that a step makes. */
+const AUTHOR = 'git config user.name Someone; git config user.email someone@holdfast.invalid'
+
 test('work beyond its guards waits for a person, though no review was asked for, and goes on when told', async () => {
-  const token = ['ghp', 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'].join('_')
   const spec = await holdfast.spec({
     steps: [
       { write: 'src/new.ts', content: 'export const one = 1\n' },
@@ -57,4 +60,44 @@ test('a breach fails the job where the spec says so, with nothing pushed and the
     report: { keptSandboxId: expect.any(String) },
   })
   expect(await holdfast.repository(spec.repo.url).head(spec.branch)).toBeUndefined()
+})
+
+test.each([
+  ['in a commit', `git commit -qm k; git rm -q k`, ''],
+  ['in a branch whose merge is under way', `git checkout -qb side; git commit -qm k; git rm -q k`, 'merge'],
+])(
+  'a token in a file outside of the guards that a later step removes again, %s, is a breach',
+  async (_, commit, merge) => {
+    const spec = await holdfast.spec({
+      steps: [
+        { run: `${AUTHOR}; echo ${token} >k; git add k; ${commit}` },
+        {
+          run: `git commit -qm 'not ${token}'; ${merge && 'git checkout -q -; git merge -q --no-ff --no-commit side;'} echo y >y`,
+        },
+      ],
+      guards: { onBreach: 'fail', paths: ['y'], maxFiles: 1 },
+    })
+    const job = await holdfast.jobs.submit(spec)
+    await expect(job.result()).rejects.toMatchObject({
+      type: 'GuardBreached',
+      message:
+        'outside of guards.paths in a commit, not in the result: k; ' +
+        'secrets in a commit, not in the result: GITHUB_TOKEN in k, GITHUB_TOKEN in a message',
+    })
+    expect(await holdfast.repository(spec.repo.url).head(spec.branch)).toBeUndefined()
+  },
+)
+
+test('what the base has got since, and a step has merged, is none of the commits that the job answers for', async () => {
+  const spec = await holdfast.spec({
+    steps: [
+      {
+        run: `${AUTHOR}; git checkout -q --detach; echo ${token} >k; git add k; git commit -qm k; git rm -q k; git commit -qm 'no k'
+git update-ref refs/remotes/origin/main HEAD; git checkout -q -; git commit -q --allow-empty -m own; git merge -q --no-edit origin/main; echo y >y`,
+      },
+    ],
+    guards: { onBreach: 'fail', paths: ['y'] },
+  })
+  const job = await holdfast.jobs.submit(spec)
+  expect(await job.result()).toMatchObject({ outcome: 'completed' })
 })

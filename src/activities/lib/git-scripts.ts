@@ -5,6 +5,12 @@ export const TREE = `index=$(mktemp -u); own=$(git rev-parse --git-path index)
 [ ! -e "$own" ] || cp "$own" "$index"
 export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
 
+/** Behind it are known the work's `tree`, and the `parents` of a commit of it: HEAD, and what is being merged. */
+export const LOOK = `head=$(git rev-parse HEAD)
+merging=$(grep -aoxE '[0-9a-f]{40,64}' "$(git rev-parse --git-path MERGE_HEAD)" 2>/dev/null || true)
+parents=$(echo $head $merging)
+${TREE}`
+
 /** Behind `TREE`: HEAD, tree and index in a line. An index in the middle of a merge has no tree. */
 export const STATE = '$(git rev-parse HEAD) $tree $(git write-tree 2>/dev/null || echo "$tree")'
 

@@ -21,10 +21,22 @@ const NAMED = 5
 /** ms for all globs and paths: the worker does nothing else meanwhile. */
 const MAX_MATCHING_MS = 3_000
 
-/** In which ways the changes leave their bounds. @throws `InvalidSpec` where globs are made to take for ever on these paths */
-export function findBreaches(changes: FileChange[], guards: Guards): Breach[] {
+/** Of what a commit of the job did and a later one took back: it is pushed all the same. */
+export const PASSED = 'in a commit, not in the result'
+
+/**
+ * In which ways the changes leave their bounds.
+ *
+ * @param touched what the commits change, one by one
+ * @throws `InvalidSpec` where globs are made to take for ever on these paths
+ */
+export function findBreaches(changes: FileChange[], guards: Guards, touched: FileChange[] = []): Breach[] {
+  const paths = pathsOf(changes)
+  const there = new Set(paths)
+  const passed = pathsOf(touched).filter((path) => !there.has(path))
   return inTime(() => [
-    ...strayed(changes, guards.paths),
+    ...strayed(paths, 'outside of guards.paths', guards.paths),
+    ...strayed(passed, `outside of guards.paths ${PASSED}`, guards.paths),
     ...tooMany('maxFiles', changes.length, guards.maxFiles, 'files changed'),
     ...tooMany('maxLines', sum(changes), guards.maxLines, 'lines changed'),
     ...lessTested(changes, guards.tests),
@@ -41,14 +53,17 @@ function inTime<T>(work: () => T): T {
   }
 }
 
-function strayed(changes: FileChange[], globs: string[] = ['**']): Breach[] {
+function strayed(paths: string[], words: string, globs: string[] = ['**']): Breach[] {
   const may = globs.filter((glob) => !glob.startsWith('!'))
   const mayNot = globs.filter((glob) => glob.startsWith('!')).map((glob) => glob.slice(1))
   const within = matcher(may.length > 0 ? may : ['**'], mayNot)
-  const paths = changes.flatMap(({ path, from, status }) => (from && status === 'R' ? [from, path] : [path]))
   const outside = paths.filter((path) => !within(path))
-  return outside.length > 0 ? [{ guard: 'paths', message: `outside of guards.paths: ${list(outside)}` }] : []
+  return outside.length > 0 ? [{ guard: 'paths', message: `${words}: ${list(outside)}` }] : []
 }
+
+const pathsOf = (changes: FileChange[]): string[] => [
+  ...new Set(changes.flatMap(({ path, from, status }) => (from && status === 'R' ? [from, path] : [path]))),
+]
 
 function lessTested(changes: FileChange[], globs: string[]): Breach[] {
   if (globs.length === 0) return []
