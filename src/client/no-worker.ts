@@ -6,6 +6,8 @@ import { HoldfastError } from './errors.ts'
 const ASK_AFTER_MS = 5_000
 /** Of one that was accepted Temporal tells within 20 s, also where its end is waited for. */
 const TOLD_WITHIN_MS = 25_000
+/** Queries in a row that no worker takes up: one may come while it is replaced, or busy. */
+const MAX_UNANSWERED = 2
 
 interface Workflow {
   namespace: string
@@ -40,13 +42,14 @@ export const updatesWithoutWorker = (
     const settled = new AbortController()
     const { signal } = settled
     const noWorker = async (): Promise<never> => {
-      for (;;) {
+      for (let times = 0; ;) {
         await delay(ASK_AFTER_MS, undefined, { signal })
         const [error] = await Promise.all([
           noWorkerFor(connection, { namespace, workflowId }),
           delay(TOLD_WITHIN_MS - ASK_AFTER_MS, undefined, { signal }),
         ])
-        if (error)
+        times = error ? times + 1 : 0
+        if (times === MAX_UNANSWERED)
           throw new HoldfastError(
             'NoWorker',
             `no worker takes up ${input.updateName} of ${workflowId}; one that comes may still do it`,

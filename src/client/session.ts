@@ -38,7 +38,7 @@ export type RunCodeOptions = LiveOptions & Omit<OperationInput<'code.run'>, 'cod
 
 /**
  * A sandbox that many use, behind its `sandboxSession` workflow. Its methods have the names of E2B's SDK, and outlive the death of
- * workers and of Temporal's connection: a request is sent again under one id, and done once. Where no worker takes it up for half a minute
+ * workers and of Temporal's connection: a request is sent again under one id, and done once. Where no worker takes it up for a minute
  * it ends as `NoWorker`; one that comes may still do it. Every method throws HoldfastError.
  */
 export class Session implements SandboxApi {
