@@ -1,6 +1,6 @@
-import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Sandbox, type SandboxOpts } from 'e2b'
+import { Sandbox, Template, type SandboxOpts } from 'e2b'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
@@ -39,6 +39,19 @@ describe.each<[string, (path: string) => void]>([
     await expect.poll(() => recorded(sandbox)).toBe(false)
     expect(await (await create()).isRunning()).toBe(true)
   })
+})
+
+test('a kill ends a sandbox whose ready command never returns, and its create', async () => {
+  const ready = 'touch waits; exec sleep infinity'
+  await Template.build(Template().fromBaseImage().setReadyCmd(ready), 'never-ready', server.connection)
+  const sandboxes = join(server.dataDir, 'sandboxes')
+  const waiting = () =>
+    readdirSync(sandboxes).filter((id) => existsSync(join(sandboxes, id, 'disk/home/waits')))
+  const created = Sandbox.create('never-ready', { ...server.connection, requestTimeoutMs: 0 })
+  created.catch(() => undefined)
+  await expect.poll(waiting).toHaveLength(1)
+  expect(await Sandbox.kill(waiting()[0]!, server.connection)).toBe(true)
+  await expect(created).rejects.toThrow(/409: .* is being killed/)
 })
 
 describe('while a folder of the server is away', () => {

@@ -9,6 +9,8 @@ export interface CommandOptions {
   cwd?: string | undefined
   envs?: Record<string, string> | undefined
   user?: string | undefined
+  /** Ends the call, which throws then; what it has started goes on. */
+  signal?: AbortSignal | undefined
   onOutput?: ((stream: 'stdout' | 'stderr', data: Uint8Array) => void) | undefined
 }
 
@@ -58,12 +60,15 @@ export class EnvdClient {
     if (status !== 200) throw new Error(`envd answered ${status} to the upload of ${path}`)
   }
 
-  #start(command: string, { cwd, envs = {}, user }: CommandOptions) {
+  #start(command: string, { cwd, envs = {}, user, signal }: CommandOptions) {
     const nodeOptions = { socketPath: this.#socketPath }
     const transport = createConnectTransport({ baseUrl: 'http://envd', httpVersion: '1.1', nodeOptions })
     const process = { cmd: '/bin/bash', args: ['-l', '-c', command], envs, ...(cwd !== undefined && { cwd }) }
     const authorization = `Basic ${Buffer.from(`${user}:`).toString('base64')}`
     const headers = user === undefined ? {} : { authorization }
-    return createClient(Process, transport).start({ process, stdin: false }, { headers })
+    return createClient(Process, transport).start(
+      { process, stdin: false },
+      { headers, ...(signal && { signal }) },
+    )
   }
 }

@@ -28,6 +28,7 @@ export class Sandbox {
   #exclusive = createExclusive()
   /** `unkilled` is one whose kill has failed: it is good for another one, and nothing else. */
   #state: 'open' | 'killing' | 'unkilled' | 'gone' = 'open'
+  #killed = new AbortController()
   #cuts = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
 
@@ -58,7 +59,7 @@ export class Sandbox {
       if (disk !== undefined) await loadDisk(layout, disk, this.id, driver.owners(this.record.uid))
       await this.#boot(warm)
       const { start } = this.record
-      if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start)
+      if (start) await runStartCommand(new EnvdClient(this.machine.socketPath), start, this.#killed.signal)
       this.log.info('sandbox created', { template: this.record.templateID, endAt: this.record.endAt })
     })
   }
@@ -146,6 +147,7 @@ export class Sandbox {
   async kill(): Promise<void> {
     if (this.#state === 'killing' || this.#state === 'gone') throw notFound(this.id)
     this.#state = 'killing'
+    this.#killed.abort(conflict(`sandbox ${this.id} is being killed`))
     await this.#exclusive(() => this.#remove())
   }
 

@@ -11,14 +11,27 @@ export interface StartCommand {
 const readyTimeoutMs = 60_000
 const betweenMs = 100
 
-/** Starts it, and resolves once it is ready. Throws where that takes more than a minute. */
-export async function runStartCommand(envd: EnvdClient, { command, ready }: StartCommand): Promise<void> {
+/**
+ * Starts it, and resolves once it is ready. Throws where that takes more than a minute, whether a ready command has failed
+ * until then or doesn't return, and with the reason of `killed` when that is aborted.
+ */
+export async function runStartCommand(
+  envd: Pick<EnvdClient, 'launch' | 'run'>,
+  { command, ready }: StartCommand,
+  killed: AbortSignal,
+  timeoutMs = readyTimeoutMs,
+): Promise<void> {
   if (command !== undefined) await envd.launch(command)
   if (ready === undefined) return
-  const deadline = Date.now() + readyTimeoutMs
-  while ((await envd.run(ready)) !== 0) {
-    if (Date.now() > deadline)
-      throw new Error(`start command isn't ready after ${readyTimeoutMs / 1000} s: '${ready}' still fails`)
-    await delay(betweenMs)
+  const late = AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any([killed, late])
+  try {
+    while ((await envd.run(ready, { signal })) !== 0) await delay(betweenMs, undefined, { signal })
+  } catch (error) {
+    killed.throwIfAborted()
+    if (!late.aborted) throw error
+    throw new Error(`start command isn't ready after ${timeoutMs / 1000} s: '${ready}' has not succeeded`, {
+      cause: error,
+    })
   }
 }
