@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity'
 import { SANDBOX_METADATA } from '../contract/sandboxes.ts'
 import type { SandboxMetrics } from '../contract/operations/results.ts'
 import type { Family, Use } from './lib/operation.ts'
@@ -45,7 +46,7 @@ export const sandboxOperations = {
   'sandbox.createSnapshot': (use, { name = `holdfast-${currentCommandId(use.key)}` }) =>
     use.sdk(async (sandbox) => snapshotOf(await sandbox.createSnapshot({ name }))),
 
-  /** `fork`. The forks belong to the same workflow. A second run finds those that the first made. */
+  /** `fork`. The forks belong to the same workflow. A second run finds those that the first made, since this was asked for. */
   'sandbox.fork': async (use, { count, timeoutMs }) => {
     const made = use.again ? await use.beating(() => forksOf(use)) : []
     if (made.length >= count) return { sandboxIds: made }
@@ -55,8 +56,11 @@ export const sandboxOperations = {
   },
 } satisfies Omit<Family<'sandbox'>, 'sandbox.list' | 'sandbox.listSnapshots' | 'sandbox.deleteSnapshot'>
 
-/** A fork keeps the metadata of its source, the allocation too, and starts after it. */
-async function forksOf({ deps, target }: Use): Promise<string[]> {
+/** Clocks differ by so much, in ms. */
+const SKEW_MS = 10_000
+
+/** Forks that were made for this request: they keep the metadata of their source, the allocation too. */
+async function forksOf({ deps, target, known }: Use): Promise<string[]> {
   const { metadata } = await deps.e2b.info(target.sandboxId)
   const allocation = metadata[SANDBOX_METADATA.allocation]
   if (!allocation) return []
@@ -64,5 +68,9 @@ async function forksOf({ deps, target }: Use): Promise<string[]> {
     [SANDBOX_METADATA.owner]: deps.owner,
     [SANDBOX_METADATA.allocation]: allocation,
   })
-  return found.map(({ sandboxId }) => sandboxId).filter((sandboxId) => sandboxId !== target.sandboxId)
+  const askedAt = Context.current().info.scheduledTimestampMs
+  const others = new Set([target.sandboxId, ...known])
+  return found
+    .filter(({ sandboxId, startedAt }) => !others.has(sandboxId) && startedAt.getTime() > askedAt - SKEW_MS)
+    .map(({ sandboxId }) => sandboxId)
 }

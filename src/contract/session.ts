@@ -38,6 +38,8 @@ export interface SessionRun {
   heldUntil?: number
   /** Commands whose records are in the sandbox still, by their user, those that ended first at the front; none in runs of an earlier version. */
   finished?: Record<string, FinishedCommand[]>
+  /** What forks of the sandbox gave; none in runs of an earlier version. */
+  forks?: string[]
   /** Of requests that must not be done again; none in runs of an earlier version. */
   answers?: Answer[]
   /** Ids of batches that were taken; none in runs of an earlier version. */

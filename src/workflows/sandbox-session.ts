@@ -75,7 +75,7 @@ export async function sandboxSession(args: SessionArgs): Promise<void> {
         throw jobFailure('SandboxInvalidArgument', `ms: is not between 1 and ${MAX_HOLD_MS}`)
     },
   })
-  setHandler(forkUpdate, (input) => session.once(() => fork(input)), {
+  setHandler(forkUpdate, (input) => session.answers.once(() => fork(input)), {
     description: 'another session with a copy of the sandbox: {"id": "…"}',
     validator: (input) => {
       session.admit()

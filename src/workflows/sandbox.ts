@@ -103,10 +103,11 @@ export function attachSession(reference: SessionReference): SandboxApi {
   )
 }
 
-function handle(sandboxId: string, sandboxTimeoutMs: number): Sandbox {
+/** @param family of sandboxes that are forks of each other */
+function handle(sandboxId: string, sandboxTimeoutMs: number, family = [sandboxId]): Sandbox {
   const target = { sandboxId, sandboxNumber: 1, sandboxTimeoutMs, sentinels: [] }
   const onSandbox: Perform = (name, input) =>
-    operate(name, { target, input } as unknown as Parameters<typeof operate<typeof name>>[1])
+    operate(name, { target, input } as unknown as Parameters<typeof operate<typeof name>>[1], family)
   return {
     ...sandboxApi(onSandbox),
     sandboxId,
@@ -130,7 +131,7 @@ function handle(sandboxId: string, sandboxTimeoutMs: number): Sandbox {
     createSnapshot: (options = {}) => onSandbox('sandbox.createSnapshot', options),
     fork: async (options = {}) => {
       const { sandboxIds } = await onSandbox('sandbox.fork', options)
-      return sandboxIds.map((id) => handle(id, sandboxTimeoutMs))
+      return sandboxIds.map((id) => handle(id, sandboxTimeoutMs, family))
     },
   }
 }

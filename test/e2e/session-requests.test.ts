@@ -85,11 +85,13 @@ test('what is done once has the same answer where it is asked for again in a lat
       session.fork(`fork-${forkId}`, { requestId: ids[3]! }).then(({ reference }) => reference),
     ])
   const first = await ask()
+  const copy = holdfast.jobs.sessions.get(`fork-${forkId}`)
+  await copy.getInfo()
   await untilNextRun(session)
   const [sandboxes, snapshots] = [await sandboxIds(), await snapshotIds()]
   expect(await ask()).toEqual(first)
   expect([await sandboxIds(), await snapshotIds()]).toEqual([sandboxes, snapshots])
-  await Promise.all([session.close(), holdfast.jobs.sessions.get(`fork-${forkId}`).close()])
+  await Promise.all([session.close(), copy.close()])
 })
 
 test('a snapshot of a name that is in use has what is there now, also where the first attempt failed', async () => {
@@ -112,6 +114,22 @@ test('a snapshot without a name whose answer was lost is made once', async () =>
   await holdfast.sandboxes.faults.arm({ kind: 'loseReply', method: 'POST', path: '/snapshots$' })
   const { snapshotId } = await session.perform('sandbox.createSnapshot', {})
   expect((await snapshotIds()).filter((id) => !before.includes(id))).toEqual([snapshotId])
+  await session.close()
+})
+
+test('a fork whose first attempt failed gives none that an earlier one gave', async () => {
+  const session = await open()
+  const fork = async () => (await session.perform('sandbox.fork', { count: 1 })).sandboxIds
+  const first = await fork()
+  await holdfast.sandboxes.faults.arm({ kind: 'answer', status: 503, method: 'POST', path: '/fork$' })
+  const second = await fork()
+  await holdfast.sandboxes.faults.arm({ kind: 'loseReply', method: 'POST', path: '/fork$' })
+  const third = await fork()
+  expect(new Set([...first, ...second, ...third]).size).toBe(3)
+  const own = (await holdfast.listSandboxes()).filter(
+    ({ metadata }) => metadata.holdfastWorkflowId === session.id,
+  )
+  expect(own).toHaveLength(4)
   await session.close()
 })
 

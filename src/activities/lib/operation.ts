@@ -25,6 +25,8 @@ export interface OperationCall<N extends OperationName> {
   again?: boolean
   /** See `DurableCommand`. */
   forget?: FinishedCommand[]
+  /** See `Use`; none if left out. */
+  known?: string[]
   input: OperationInput<N>
 }
 
@@ -35,6 +37,8 @@ export interface Use {
   key: Pick<DurableCommand, 'key' | 'scope' | 'forget'>
   /** Whether an earlier attempt may have done it already. */
   again: boolean
+  /** Forks of the sandbox, and what else of its allocation there is, that are of other requests. */
+  known: string[]
   /** Sends a signal to the workflow that asked for this. */
   signal(name: string, ...args: unknown[]): Promise<void>
   /** Makes a call with heartbeats. */
@@ -67,14 +71,11 @@ export function asActivities<M extends Partial<Family<string>>>(
 ): ActivitiesOf<M> {
   const activities = Object.entries(operations).map(([name, operation]) => [
     name,
-    ({ target, key, scope, again, forget, input }: OperationCall<OperationName>): Promise<unknown> => {
-      const parsed = parse(OPERATION_INPUTS[name as OperationName], input)
+    (call: OperationCall<OperationName>): Promise<unknown> => {
+      const parsed = parse(OPERATION_INPUTS[name as OperationName], call.input)
       if (!parsed.ok) throw failure('SandboxInvalidArgument', describeProblems(parsed.problems))
       const run = operation as (use: Use, input: unknown) => Promise<unknown>
-      return run(
-        useOf(name as OperationName, deps, target as SandboxTarget, { key, scope, forget }, again),
-        parsed.value,
-      )
+      return run(useOf(name as OperationName, deps, call), parsed.value)
     },
   ])
   return Object.fromEntries(activities) as ActivitiesOf<M>
@@ -84,19 +85,17 @@ type ActivitiesOf<M> = {
   [N in keyof M & OperationName]: (call: OperationCall<N>) => Promise<OperationResults[N]>
 }
 
-function useOf(
-  name: OperationName,
-  deps: ActivityDeps,
-  target: SandboxTarget,
-  key: Use['key'],
-  mayBeDone = false,
-): Use {
-  const again = mayBeDone || Context.current().info.attempt > 1
+function useOf(name: OperationName, deps: ActivityDeps, call: OperationCall<OperationName>): Use {
+  const { scope, forget, known = [] } = call
+  const target = call.target as SandboxTarget
+  const key = { key: call.key, scope, forget }
+  const again = call.again || Context.current().info.attempt > 1
   return {
     deps,
     target,
     key,
     again,
+    known,
     signal: (name, ...args) => deps.signal(executionOf(), name, ...args),
     beating: whileBeating,
     sdk: (call) =>

@@ -1,3 +1,4 @@
+import { currentUpdateInfo, uuid4 } from '@temporalio/workflow'
 import type { Answer } from '../../contract/session.ts'
 
 /** As many as a client may ask for again: it gives up after minutes. */
@@ -19,8 +20,8 @@ export class Answers {
     return this.#kept
   }
 
-  /** The answer that a request had, or what the work gives. */
-  async once<T>(requestId: string, work: () => Promise<T>): Promise<T> {
+  /** The answer that a request had, the one that is handled now if no other is named; or else what the work gives. */
+  async once<T>(work: () => Promise<T>, requestId = currentUpdateInfo()?.id ?? uuid4()): Promise<T> {
     const earlier = this.#kept.find((one) => one.requestId === requestId)
     if (earlier) return earlier.result as T
     const result = await work()

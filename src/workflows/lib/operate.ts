@@ -11,16 +11,36 @@ const MARGIN_MS = 5 * 60_000
 /** What each operation of a batch gets that names no time. */
 const DEFAULT_MS = 60_000
 
-/** Performs an operation as an activity, for as long as its input lets it take. */
+/** Of so many forks it is known that they are of earlier requests. */
+const MAX_FORKS = 1_000
+
+/**
+ * Performs an operation as an activity, for as long as its input lets it take.
+ *
+ * @param forks what earlier forks gave, none of which is given again; a fork adds what it gives
+ */
 export function operate<N extends OperationName>(
   name: N,
   call: OperationCall<N>,
+  forks: string[] = [],
 ): Promise<OperationResults[N]> {
   const { timeoutMs } = call.input as { timeoutMs?: unknown }
   const startToCloseTimeout: Duration | undefined =
     typeof timeoutMs === 'number' && name !== 'commands.start' ? timeoutMs + MARGIN_MS : undefined
+  const known = name === 'sandbox.fork' && { known: [...forks] }
   const run = perform as (...args: unknown[]) => Promise<OperationResults[N]>
-  return run(name, inWords(name, call.input), call, startToCloseTimeout ? { startToCloseTimeout } : {})
+  const done = run(
+    name,
+    inWords(name, call.input),
+    { ...call, ...known },
+    startToCloseTimeout ? { startToCloseTimeout } : {},
+  )
+  if (!known) return done
+  return done.then((made) => {
+    forks.push(...(made as OperationResults['sandbox.fork']).sandboxIds)
+    forks.splice(0, forks.length - MAX_FORKS)
+    return made
+  })
 }
 
 /** Performs several in order as one activity, for as long as all of them may take. */

@@ -40,7 +40,7 @@ export class Session {
   readonly #lease: SandboxLease
   readonly #run: SessionRun
   readonly #finished: FinishedCommands
-  readonly #answers: Answers
+  readonly answers: Answers
   readonly #batches: TakenUpdates
   readonly #work = new CancellationScope()
   /** Operations that are done in turn. */
@@ -61,7 +61,7 @@ export class Session {
     const { earlier } = args
     this.#lease = new SandboxLease(() => this.#show(), earlier && { state: earlier.lease, wish: this.#wish })
     this.#finished = new FinishedCommands(earlier?.finished)
-    this.#answers = new Answers(earlier?.answers)
+    this.answers = new Answers(earlier?.answers)
     this.#batches = new TakenUpdates(earlier?.batches)
     this.#run = {
       ...earlier,
@@ -70,6 +70,7 @@ export class Session {
       openedAt: earlier?.openedAt ?? Date.now(),
       operations: earlier?.operations ?? 0,
       runs: (earlier?.runs ?? 0) + 1,
+      forks: [...(earlier?.forks ?? [])],
     }
     if (earlier) this.#phase = 'open'
   }
@@ -109,7 +110,7 @@ export class Session {
     if (this.#phase === 'closing') return undefined
     await this.#handOver.end() // S2
     const [lease, finished] = [this.#lease.saved, this.#finished.saved]
-    const [answers, batches] = [this.#answers.saved, this.#batches.saved]
+    const [answers, batches] = [this.answers.saved, this.#batches.saved]
     return { ...this.#args, earlier: { ...this.#run, lease, finished, answers, batches } }
   }
 
@@ -158,11 +159,6 @@ export class Session {
   admit(): void {
     if (this.#phase === 'closing') throw jobFailure('SandboxClosed', 'the session is closed')
     if (this.#turning) throw jobFailure('SessionTurning', 'the session goes on in a new run in a moment')
-  }
-
-  /** Does what was asked for, or tells what an earlier run has answered. */
-  once<T>(work: () => Promise<T>): Promise<T> {
-    return this.#answers.once(currentUpdateInfo()?.id ?? uuid4(), work)
   }
 
   /** Performs an operation, in turn or beside others, in the resumed sandbox. */
@@ -214,11 +210,12 @@ export class Session {
   ): Promise<OperationResults[N]> {
     const target = { ...this.#lease.target, sentinels: [] }
     const call = { target, key, scope: this.#run.scope, input } as unknown as Parameters<typeof operate<N>>[1]
-    const work = () =>
-      this.#finished.during([{ name, key, input }], (spare) => operate(name, { ...call, ...spare }))
+    const asked = [{ name, key, input }]
+    const { forks } = this.#run
+    const work = () => this.#finished.during(asked, (spare) => operate(name, { ...call, ...spare }, forks))
     // A kernel interrupts what its client has left.
     if (name === 'code.run') return this.#handOver.bound(work)
-    return isDoneOnce(name) ? this.#handOver.bound(() => this.#answers.once(key, work)) : work()
+    return await (isDoneOnce(name) ? this.#handOver.bound(() => this.answers.once(work, key)) : work())
   }
 
   /** Every kind of use counts, and arms the idle pause anew when it ends. */
