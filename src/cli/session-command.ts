@@ -1,11 +1,12 @@
 import type { Session } from '../client/session.ts'
 import type { CommandOutcome } from '../contract/operations/results.ts'
-import type { OutputChunk } from '../contract/output.ts'
+import type { OutputStream } from '../contract/output.ts'
 import { onInterrupt } from './abort.ts'
 import type { Globals } from './base-program.ts'
 import { programOf } from './context.ts'
 import { CliError, reportError } from './errors.ts'
 import { EXIT } from './exit-codes.ts'
+import { LiveOutput, NOTHING_SHOWN, unshown } from './live-output.ts'
 import { print, printNote } from './terminal.ts'
 
 /** A session ends a run of its workflow only when nobody waits: so a wait is short, and made again. */
@@ -34,10 +35,10 @@ export async function waitForCommand(
     }
     if (interrupt.signal.aborted) kill()
     else interrupt.signal.addEventListener('abort', kill, { once: true })
-    const shown = globals.json ? undefined : new LiveOutput(session, commandId)
-    const outcome = await untilEnded(session, commandId, { user, live: shown?.known ?? false })
-    await shown?.end()
-    showOutcome(globals, outcome, shown?.complete ?? false)
+    const live = globals.json ? undefined : new LiveOutput(session, commandId)
+    const outcome = await untilEnded(session, commandId, { user, live: live?.known ?? false })
+    await live?.end()
+    showOutcome(globals, outcome, live)
     if (interrupt.signal.aborted)
       throw new CliError('Interrupted', 'the command was ended', {
         remedy: 'nothing: the session is open, and its files are as the command left them',
@@ -68,57 +69,21 @@ async function untilEnded(
   }
 }
 
-/** Prints what the command prints, as it comes, where this program knows the workers' blob store. */
-class LiveOutput {
-  readonly known: boolean
-  /** Whether all was printed; known after `end`. */
-  complete = false
-  readonly #ended = new AbortController()
-  readonly #showing: Promise<void>
-
-  constructor(session: Session, commandId: string) {
-    let chunks: AsyncGenerator<OutputChunk, void> | undefined
-    try {
-      chunks = session.commandOutput(commandId, this.#ended.signal)
-    } catch (error) {
-      if (reportError(error).type !== 'BlobStoreUnavailable') throw error
-    }
-    this.known = chunks !== undefined
-    this.#showing = chunks ? this.#show(chunks) : Promise.resolve()
-  }
-
-  /** Prints what is left. */
-  async end(): Promise<void> {
-    this.#ended.abort()
-    await this.#showing
-  }
-
-  async #show(chunks: AsyncGenerator<OutputChunk, void>): Promise<void> {
-    try {
-      for await (const { stream, text, missedBytes } of chunks) {
-        if (missedBytes > 0) printNote(`… (${missedBytes} bytes are not kept) …`)
-        process[stream].write(text)
-      }
-      this.complete = true
-    } catch (error) {
-      printNote(`the output can't be read as it comes: ${reportError(error).message}`)
-    }
-  }
-}
-
-function showOutcome(globals: Globals, outcome: CommandOutcome, shown: boolean): void {
+function showOutcome(globals: Globals, outcome: CommandOutcome, live: LiveOutput | undefined): void {
   process.exitCode = outcome.exitCode
   if (globals.json) return print(JSON.stringify(outcome))
-  if (!shown) {
-    process.stdout.write(outcome.stdout)
-    process.stderr.write(outcome.stderr)
-    if (isCut(outcome))
-      printNote(
-        'the output is cut in the middle: with HOLDFAST_BLOB_STORE as the workers have it, it comes whole',
-      )
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const whole = { text: outcome[stream], bytes: outcome[`${stream}Bytes`] }
+    const { text, bytes } = unshown(whole, (live?.shown ?? NOTHING_SHOWN)[stream])
+    if (live?.known && bytes > 0) printNote(notKept(stream, bytes))
+    process[stream].write(text)
+    if (!live?.known && Buffer.byteLength(text) < bytes) printNote(CUT)
   }
   if (outcome.timedOut) printNote('the command was ended: its time was over')
 }
 
-const isCut = ({ stdout, stdoutBytes, stderr, stderrBytes }: CommandOutcome): boolean =>
-  Buffer.byteLength(stdout) < stdoutBytes || Buffer.byteLength(stderr) < stderrBytes
+const notKept = (stream: OutputStream, bytes: number): string =>
+  `${bytes} bytes of ${stream} are not in the blob store, which keeps 64 MiB, where HOLDFAST_BLOB_STORE and HOLDFAST_OWNER are as the workers have them. What the command's outcome has of them:`
+
+const CUT =
+  'the output is cut: with HOLDFAST_BLOB_STORE and HOLDFAST_OWNER as the workers have them, it comes whole'

@@ -20,7 +20,9 @@ export interface OutputChunk {
 
 /** An output as text; of a long one the head and the tail, and between them how much there is. */
 export const outputText = ({ head, tail, bytes }: BoundedOutput): string =>
-  tail ? `${head}\n… (${bytes} bytes in all) …\n${tail}` : head
+  tail ? head + cutMark(bytes) + tail : head
+
+export const cutMark = (bytes: number): string => `\n… (${bytes} bytes in all) …\n`
 
 /** A text of at most about `max` characters: of a longer one a third from its beginning, and the rest from its end. */
 export const cutMiddle = (text: string, max: number): string =>

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Session } from '../../src/index.ts'
 import { type Holdfast, startHoldfast } from '../support/holdfast.ts'
@@ -108,6 +109,16 @@ describe.concurrent('a session by the command line', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: 'err\n' })
     const lines = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`)
     expect(stdout === `${lines.join('')}end\n`).toBe(true)
+  })
+
+  test.each([
+    ['blob store', () => ({ HOLDFAST_BLOB_STORE: pathToFileURL(join(folder, 'other')).href })],
+    ['owner', () => ({ HOLDFAST_BLOB_STORE: holdfast.blobStore, HOLDFAST_OWNER: 'other' })],
+  ])('with another %s than the workers, run prints the outcome, and says so', async (_, env) => {
+    const line = 'echo out; echo err >&2; exit 3'
+    const { code, stdout, stderr } = await startProgram([...words('run'), shared.id, line], env()).ended
+    expect({ code, stdout }, stderr).toEqual({ code: 3, stdout: 'out\n' })
+    expect(stderr).toMatch(/^4 bytes of stdout are not in the blob store[^]*^4 bytes of stderr .*\nerr\n$/m)
   })
 
   // The expect of a concurrent test is its own: the shared one may be another test's at the time, or nobody's.
