@@ -59,6 +59,38 @@ test('a sandbox killed under a command: the work is restored in another one, and
   expect((await holdfast.listBlobs()).filter((file) => !file.includes('/outputs/'))).toEqual([])
 })
 
+test('stashes, branches and tags that a step made are there again after the loss of its sandbox, and those that it deleted are not', async () => {
+  const git = 'git -c user.name=a -c user.email=a@b.invalid'
+  const steps = [
+    { run: `echo one >one; ${git} stash -u -m first; git branch gone` },
+    {
+      run: `echo two >two; ${git} stash -u -m second; git branch -d gone; git branch gone/deeper
+            ${git} tag -a -m "A note" note
+            git checkout -q -b side; echo side >side; git add side; ${git} commit -qm Side; git checkout -q -`,
+    },
+    { waitFor: 'loss', timeout: '1h' },
+    {
+      run: `${git} merge -q side; ${git} stash pop >/dev/null; cat side two; git stash list
+            git for-each-ref --format='%(objecttype) %(refname)' refs/heads refs/tags`,
+      name: 'look',
+    },
+  ]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
+  await eventOf(job, 'sandboxPaused')
+  await killSandbox(job)
+  await job.notify('loss')
+  const { outcome } = await job.result()
+  expect(outcome).toBe('completed')
+  const events = await allEvents(job)
+  expect(events.find((event) => event.type === 'stepFinished' && event.name === 'look')).toMatchObject({
+    output: [
+      'side\ntwo\nstash@{0}: On holdfast/work: first',
+      'commit refs/heads/gone/deeper\ncommit refs/heads/holdfast/work\ncommit refs/heads/main\ncommit refs/heads/side',
+      'tag refs/tags/note\n',
+    ].join('\n'),
+  })
+})
+
 test('a sandbox that vanished during the review comes back from its checkpoint after the approval', async () => {
   const spec = await holdfast.spec({ review: { required: true } })
   const job = await holdfast.jobs.submit(spec)

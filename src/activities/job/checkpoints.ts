@@ -22,10 +22,12 @@ export interface Fingerprint {
   sentinel: string
 }
 
-/** All that a job's work is, outside its sandbox: commits, index, working tree with new files. Ignored files aren't. */
+/** All that a job's work is, outside its sandbox: commits, index, working tree with new files, branches, tags, stashes. Ignored files aren't. */
 export interface Checkpoint extends Fingerprint {
   /** The index, as a tree. */
   staged: string
+  /** Branches, tags and stashes, as a blob's name; not in a checkpoint of an earlier version. */
+  refs?: string
   /** The branch checked out, as a full ref; empty where HEAD is detached. */
   headRef: string
   /** Git bundles in the blob store, each on top of those before it, and the commit that each brings. */
@@ -83,16 +85,19 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
         SENTINEL: newSentinel,
         FILE: file,
         REF: `refs/holdfast/checkpoints/${earlier.length}`,
-        KNOWN: previous ? `${previous.head} ${previous.tree} ${previous.staged}` : '',
+        KNOWN: previous ? `${previous.head} ${previous.tree} ${previous.staged} ${previous.refs ?? ''}` : '',
         HAVE: [baseCommit, ...earlier.map(({ commit }) => commit)].join(' '),
+        HAVE_REFS: (earlier.length > 0 && previous?.refs) || '',
       },
       script: SAVE,
     })
-    const [head = '', tree = '', staged = '', headRef = '', commit] = stdout.head.trimEnd().split('\n')
+    const [head = '', tree = '', staged = '', refs = '', headRef = '', commit] = stdout.head
+      .trimEnd()
+      .split('\n')
     const agents = input.agents
       ? await saveAgentState(deps, input, { state: input.agents, key: `agents-${newSentinel}`, firstRunId })
       : previous?.agents
-    const now = { agents, head, tree, staged, headRef, sentinel: newSentinel }
+    const now = { agents, head, tree, staged, refs, headRef, sentinel: newSentinel }
     if (!commit) return { ...now, bundles: previous?.bundles ?? [], bytes: 0 }
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const key = `${jobFolder(deps, firstRunId)}${earlier.length}-${commit}.bundle`
@@ -143,6 +148,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
         HEAD_COMMIT: checkpoint.head,
         WORK_TREE: checkpoint.tree,
         STAGED: checkpoint.staged,
+        REFS: checkpoint.refs ?? '',
         SENTINEL: checkpoint.sentinel,
       },
       script: RESTORE,

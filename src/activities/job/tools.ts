@@ -23,7 +23,7 @@ export interface UseToolInput extends SandboxTarget {
   transcript: Transcript
   call: Pick<ToolCall, 'id' | 'tool' | 'summary'>
   baseCommit: string
-  /** The work as it was last saved: HEAD, tree and index. Undefined where the tool only reads. */
+  /** The work as it was last saved: HEAD, tree, index and refs. Undefined where the tool only reads. */
   saved?: string
   /** Of a command, in ms. */
   timeoutMs: number

@@ -11,8 +11,12 @@ merging=$(grep -aoxE '[0-9a-f]{40,64}' "$(git rev-parse --git-path MERGE_HEAD)" 
 parents=$(echo $head $merging)
 ${TREE}`
 
-/** Behind `TREE`: HEAD, tree and index in a line. An index in the middle of a merge has no tree. */
-export const STATE = '$(git rev-parse HEAD) $tree $(git write-tree 2>/dev/null || echo "$tree")'
+/** Branches and tags, then stashes, the newest first, as a blob's name. A line each: object, ref (or `stash`), a stash's message. */
+const REFS = `$({ git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/tags
+  git stash list --format='%H stash %gs'; } | git hash-object -w --stdin)`
+
+/** Behind `TREE`: HEAD, tree, index and refs in a line. An index in the middle of a merge has no tree. */
+export const STATE = `$(git rev-parse HEAD) $tree $(git write-tree 2>/dev/null || echo "$tree") ${REFS}`
 
 /** Written before each pause, read after the resume. */
 const SENTINEL = `${RUNNER_HOME}/sentinel`
@@ -25,8 +29,8 @@ export const FINGERPRINT = `${TREE}
 git rev-parse HEAD; echo "$tree"; cat ${SENTINEL} || true`
 
 /**
- * Prints HEAD, tree, index and checked-out branch, a line each; then, unless the first three are `$KNOWN`, the commit of
- * a bundle made in `$FILE` of all that the commits in `$HAVE` don't reach.
+ * Prints HEAD, tree, index, refs and checked-out branch, a line each; then, unless the first four are `$KNOWN`, the commit of
+ * a bundle made in `$FILE` of all that the commits in `$HAVE` don't reach. It has the tags where they aren't of `$HAVE_REFS`.
  */
 export const SAVE = `rm -f ${RUNNER_HOME}/checkpoint-*.bundle
 ${WRITE_SENTINEL}
@@ -34,14 +38,22 @@ ${TREE}
 head=$(git rev-parse HEAD)
 # An index in the middle of a merge has no tree.
 staged=$(git write-tree 2>/dev/null) || staged=$tree
-printf '%s\\n' "$head" "$tree" "$staged" "$(git symbolic-ref --quiet HEAD || true)"
-[ "$head $tree $staged" != "$KNOWN" ] || exit 0
+refs=${REFS}
+printf '%s\\n' "$head" "$tree" "$staged" "$refs" "$(git symbolic-ref --quiet HEAD || true)"
+[ "$head $tree $staged $refs" != "$KNOWN" ] || exit 0
 index=$(git commit-tree -p "$head" -m index "$staged")
+# Whatever a branch, tag or stash has goes with the work, as its ancestor.
+set --
+for tip in $(git for-each-ref --no-merged="$head" --format='%(objectname)' refs/heads refs/tags; git stash list --format=%H); do
+  set -- "$@" -p "$tip^{commit}"
+done
+others=$(git commit-tree "$@" -m refs "$(printf '100644 blob %s\\trefs\\n' "$refs" | git mktree)")
 # By its message it differs from every earlier one: work that is as it once was makes a bundle too.
-work=$(git commit-tree -p "$head" -p "$index" -m "$REF" "$tree")
+work=$(git commit-tree -p "$head" -p "$index" -p "$others" -m "$REF" "$tree")
 git update-ref "$REF" "$work"
 set --
 for have in $HAVE; do if git cat-file -e "$have^{commit}" 2>/dev/null; then set -- "$@" "^$have"; fi; done
+[ "$refs" = "$HAVE_REFS" ] || set -- "$@" --tags
 git bundle create --quiet "$FILE" "$REF" --branches "$@"
 echo "$work"`
 
@@ -57,9 +69,19 @@ export const RESTORE = `if [ ! -d "$REPOSITORY" ]; then
   mv "$REPOSITORY.partial" "$REPOSITORY"
 fi
 cd "$REPOSITORY"
+# A checkpoint of an earlier version doesn't say which refs there were.
+heads=; [ -n "$REFS" ] || heads='+refs/heads/*:refs/heads/*'
 for file in $FILES; do
-  git fetch --quiet --no-tags --update-head-ok "$file" '+refs/heads/*:refs/heads/*' '+refs/holdfast/*:refs/holdfast/*'
+  git fetch --quiet --no-tags --update-head-ok "$file" '+refs/holdfast/*:refs/holdfast/*' $heads
 done
+if [ -n "$REFS" ]; then
+  git for-each-ref --format='delete %(refname)' refs/heads refs/tags | git update-ref --stdin
+  git cat-file blob "$REFS" | sed -n 's|^\\([^ ]*\\) \\(refs/.*\\)|create \\2 \\1|p' | git update-ref --stdin
+  git stash clear
+  git cat-file blob "$REFS" | tac | while read -r object ref message; do
+    [ "$ref" != stash ] || git stash store --quiet -m "$message" "$object"
+  done
+fi
 if [ -n "$HEAD_REF" ]; then git update-ref "$HEAD_REF" "$HEAD_COMMIT"; git symbolic-ref HEAD "$HEAD_REF"
 else git update-ref --no-deref HEAD "$HEAD_COMMIT"; fi
 git read-tree --reset -u "$WORK_TREE"

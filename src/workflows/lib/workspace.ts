@@ -94,10 +94,10 @@ export class Workspace {
     return this.#surviving(() => work({ ...this.#target, key }))
   }
 
-  /** The work as it was last saved: HEAD, tree and index; empty where it never was. */
+  /** The work as it was last saved: HEAD, tree, index and refs; empty where it never was. */
   get savedAs(): string {
-    const { head = '', tree = '', staged = '' } = this.#work.checkpoint ?? {}
-    return `${head} ${tree} ${staged}`.trim()
+    const { head = '', tree = '', staged = '', refs = '' } = this.#work.checkpoint ?? {}
+    return `${head} ${tree} ${staged} ${refs}`.trim()
   }
 
   /** What agents remember, as it was last saved. */
