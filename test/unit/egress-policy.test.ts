@@ -107,6 +107,18 @@ describe('decide', () => {
   })
 
   test.each([
+    '2a01:4f8::1',
+    '2a01:04f8::1',
+    '2A01:4F8::1',
+    '2a01:4f8:0:0:0:0:0:1',
+    '2a01:4f8::0.0.0.1',
+    '2a01:04f8:0000:0000:0000:0000:0000:0001',
+  ])('an IPv6 address of this very host is refused, spelled %s', (own) => {
+    expect(decide(open, to(own), [], ['93.184.216.34', '2a01:4f8::1', 'fe80::1']).allowed).toBe(false)
+    expect(decide(open, to('2a01:4f8::2'), [], ['93.184.216.34', '2a01:4f8::1']).allowed).toBe(true)
+  })
+
+  test.each([
     ['127.0.0.1:3000', '127.0.0.1', 3000, true],
     ['127.0.0.1:3000', '127.0.0.1', 3001, false],
     ['127.0.0.1:3000', 'localhost', 3000, false],

@@ -37,7 +37,8 @@ export function decide(
   if (addresses.length === 0) return refuse(`${host} doesn't resolve`)
   const named = hostLoopback.includes(`${host}:${port}`)
   const reachable = addresses.filter(
-    (address) => named || !(isPrivate(address) || ownAddresses.includes(address)),
+    // Never compared as text: an IPv6 address has many spellings.
+    (address) => named || !(isPrivate(address) || matchesAddress(ownAddresses, address)),
   )
   if (reachable.length === 0)
     return refuse(
