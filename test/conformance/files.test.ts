@@ -1,6 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { basename, join } from 'node:path'
 import { AuthenticationError, FileNotFoundError, FileType, InvalidArgumentError, Sandbox } from 'e2b'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { descendants } from '../../src/local-sandbox/isolation/processes.ts'
 import { startSandboxServer, type SandboxServer } from '../support/sandbox-server.ts'
 
 let server: SandboxServer
@@ -68,6 +72,16 @@ describe('write and read', () => {
   })
 })
 
+/** Names of the files that processes of the sandbox have open, as the host sees it. */
+function openFiles(): string[] {
+  const record = readFileSync(join(server.dataDir, 'records', `${sandbox.sandboxId}.json`), 'utf8')
+  const { pid } = (JSON.parse(record) as { process: { pid: number } }).process
+  return descendants(pid).flatMap(({ pid }) => {
+    const folder = `/proc/${pid}/fd`
+    return readdirSync(folder).map((fd) => basename(readlinkSync(join(folder, fd))))
+  })
+}
+
 describe('raw HTTP', () => {
   const envdHeaders = () => ({
     'E2b-Sandbox-Id': sandbox.sandboxId,
@@ -128,6 +142,18 @@ describe('raw HTTP', () => {
     const answer = await call('refused', { method: 'POST', headers, body })
     expect(answer.status).toBe(status)
     expect(await sandbox.isRunning()).toBe(true)
+  })
+
+  test('a multipart upload that its client cuts off leaves no file open', async () => {
+    const headers = { ...envdHeaders(), 'content-type': 'multipart/form-data; boundary=b' }
+    const upload = httpRequest(`${server.sandboxUrl}/files`, { method: 'POST', headers, agent: false })
+    upload.on('error', () => undefined)
+    upload.write('--b\r\ncontent-disposition: form-data; name="file"; filename="cut-off"\r\n\r\ncut')
+    await expect.poll(openFiles).toContain('cut-off')
+    upload.destroy()
+    await expect.poll(openFiles).not.toContain('cut-off')
+    await sandbox.files.write('cut-off', 'whole')
+    expect(await sandbox.files.read('cut-off')).toBe('whole')
   })
 
   test('composing joins files in the order given and removes them; a missing one leaves all as it was', async () => {

@@ -64,6 +64,7 @@ async function multipart(
   const parser = multipartParser(request)
   const stored: Promise<Uploaded>[] = []
   const targets = new Set<string>()
+  const parts: Readable[] = []
   // Looked at only once the body is read: until then a failure must not count as unhandled.
   const keep = (result: Promise<Uploaded>) => {
     result.catch(() => undefined)
@@ -78,6 +79,7 @@ async function multipart(
     return target
   }
   parser.on('file', (field, stream, filename) => {
+    parts.push(stream)
     if (field !== 'file') return void stream.resume()
     try {
       keep(storing(claim(path || filename), stream))
@@ -87,6 +89,8 @@ async function multipart(
     }
   })
   const parsed = pipeline(body, parser).catch((error: NodeJS.ErrnoException) => {
+    // Parts don't end with what they are parts of, and files are open for as long as they haven't ended.
+    for (const part of parts) part.destroy()
     // Errors of the disk have other codes than those of unpacking.
     const ours = error.code !== undefined && !error.code.startsWith('Z_')
     throw ours ? error : new HttpError(400, `multipart body: ${error.message}`)
