@@ -95,6 +95,17 @@ describe('snapshots', () => {
     expect(await Template.exists(name, server.connection)).toBe(true)
   })
 
+  test('snapshots taken at once under a name that is new are of one template', async () => {
+    const name = uniqueName()
+    const sources = await Promise.all([create(), create(), create()])
+    const tags = ['v1', 'v2', 'v2']
+    await Promise.all(sources.map((source, i) => source.createSnapshot({ name: `${name}:${tags[i]}` })))
+    expect((await listSnapshots({ name })).sort()).toEqual([`local/${name}:v1`, `local/${name}:v2`])
+    for (const tag of tags) expect(await (await create({}, `${name}:${tag}`)).isRunning()).toBe(true)
+    expect(await Sandbox.deleteSnapshot(name, server.connection)).toBe(true)
+    expect(await Template.exists(name, server.connection)).toBe(false)
+  })
+
   test('a list is newest first, over pages, by sandbox', async () => {
     const source = await create()
     const ids: string[] = []

@@ -109,7 +109,7 @@ export class Builder {
       await this.#templates.addBuild(
         { name, tags, envVars, workdir, start, sandboxID: undefined },
         (folder) => sandbox.saveDisk(folder),
-        { templateID, buildID },
+        buildID,
       )
     } finally {
       await sandbox.kill().catch(() => undefined)

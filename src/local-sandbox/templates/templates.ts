@@ -23,6 +23,8 @@ export interface Origin {
 /** All templates of a server. */
 export class Templates {
   #all = new Map<string, Template>()
+  // Of names that have been asked for. All builds of a name, begun at once or not, are of one template.
+  #ids = new Map<string, string>()
   #store: TemplateStore
   #exclusive = createExclusive()
 
@@ -88,11 +90,9 @@ export class Templates {
   async addBuild(
     wish: Omit<Build, 'buildID' | 'createdAt'> & Pick<Template, 'name'> & { tags: string[] },
     write: (folder: string) => Promise<void>,
-    ids = { templateID: randomId(), buildID: randomUUID() as string },
+    buildID: string = randomUUID(),
   ): Promise<Template> {
-    const known = wish.name === undefined ? undefined : this.all().find(({ name }) => name === wish.name)
-    const templateID = known?.templateID ?? ids.templateID
-    const { buildID } = ids
+    const templateID = wish.name === undefined ? randomId() : this.idFor(wish.name)
     try {
       await write(this.#store.disk(templateID, buildID))
       const createdAt = new Date().toISOString()
@@ -109,7 +109,10 @@ export class Templates {
 
   /** Id of the template of this name, or of the one to be. */
   idFor(name: string): string {
-    return this.all().find((template) => template.name === name)?.templateID ?? randomId()
+    const known = this.all().find((template) => template.name === name)?.templateID
+    const id = known ?? this.#ids.get(name) ?? randomId()
+    this.#ids.set(name, id)
+    return id
   }
 
   /** Where the archive of files with this hash is kept for builds of a template, until the next start. */
