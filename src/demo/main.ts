@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { programOf } from '../cli/context.ts'
+import { formatError, reportError } from '../cli/errors.ts'
 import { followJob } from '../cli/follow.ts'
 import { createProgress } from '../cli/progress.ts'
 import { exitCodeOfFailure, exitCodeOfOutcome } from '../cli/exit-codes.ts'
+import { colorsFor, print } from '../cli/terminal.ts'
 import { connect, HoldfastError, type Job, type JobEvent } from '../index.ts'
+import { StackError } from '../stack/errors.ts'
 import { interruption, untilAborted } from '../stack/interrupt.ts'
 import { type Stack, startStack } from '../stack/stack.ts'
+import { openState, type StateFolder } from '../stack/state.ts'
 import { type GitHost, startGitHost } from './git-host/index.ts'
 import { currentNumber, demoSpec, secondEdit } from './job.ts'
 import { type Model, startModel } from './model.ts'
@@ -26,20 +31,33 @@ const interrupted = interruption(() =>
 
 const exitCode = await main().catch((error: unknown) => {
   if (interrupted.aborted) return 130
-  write(error instanceof Error ? error.message : String(error))
-  return 1
+  const failure = reportError(error)
+  write(formatError(failure, colorsFor(process.stderr)))
+  if (options.json) print(JSON.stringify({ error: failure }))
+  return exitCodeOfFailure(failure.type)
 })
 // What a start that was given up left running in this process must not keep it.
 process.stdout.write('', () => process.exit(exitCode))
 
 /** The main job, from nothing to the pushed branch. Returns the exit code. */
 async function main(): Promise<number> {
-  const state = resolve(process.env.HOLDFAST_STATE ?? '.holdfast')
-  const storeFile = join(state, 'demo.json')
+  // First of all: whoever else has the folder has its ports, too.
+  const state = await openState(process.env.HOLDFAST_STATE || '.holdfast')
+  try {
+    return await runOn(state)
+  } finally {
+    await state.release()
+  }
+}
+
+async function runOn(state: StateFolder): Promise<number> {
+  const storeFile = join(state.path, 'demo.json')
   const store = await readStore(storeFile)
   write('  Starting Temporal, sandboxes and a worker …')
-  const git = await startRemote(state, store)
-  const model = options.agent ? await startModel(process.env, store.modelPort) : undefined
+  const git = await startRemote(state.path, store)
+  const model = options.agent
+    ? await onItsPort("the demo's model", startModel(process.env, store.modelPort))
+    : undefined
   let stack: Stack | undefined
   try {
     await writeStore(storeFile, { ...store, gitPort: git.port, ...(model && { modelPort: model.port }) })
@@ -57,7 +75,8 @@ async function main(): Promise<number> {
     write(`  Git        ${git.url}`)
     if (model) write(`  Model      ${model.how}`)
     if (interrupted.aborted) return 130
-    return await runJob(stack, git, model, { state, storeFile })
+    const broken = stack.broken.then((error) => Promise.reject(error))
+    return await Promise.race([runJob(stack, git, model, { state: state.path, storeFile }), broken])
   } finally {
     await stack?.stop()
     await git.host?.stop()
@@ -78,14 +97,32 @@ async function startRemote(state: string, store: { token: string; gitPort: numbe
   if (named)
     return { url: named, token: process.env.HOLDFAST_SECRET_GIT_TOKEN ?? '', port: 0, host: undefined }
   if (process.env.E2B_API_KEY && !process.env.E2B_API_URL)
-    throw new Error(
-      'E2B_API_KEY is set, so the sandbox runs in the E2B cloud, which cannot reach a git host on this machine:\n' +
-        'name a repository by HOLDFAST_DEMO_REPO and its token by HOLDFAST_SECRET_GIT_TOKEN, or unset E2B_API_KEY.',
+    throw new StackError(
+      'E2B_API_KEY is set, so the sandbox runs in the E2B cloud, which cannot reach a git host on this machine',
+      {
+        remedy:
+          'name a repository by HOLDFAST_DEMO_REPO and its token by HOLDFAST_SECRET_GIT_TOKEN, or unset E2B_API_KEY',
+      },
     )
   const root = join(state, 'git')
   await createDemoRepository({ root, name: REPOSITORY })
-  const host = await startGitHost({ root, token: store.token, ...(store.gitPort && { port: store.gitPort }) })
+  const starting = startGitHost({ root, token: store.token, ...(store.gitPort && { port: store.gitPort }) })
+  const host = await onItsPort("the demo's git host", starting)
   return { url: host.repoUrl(REPOSITORY), token: store.token, port: host.port, host }
+}
+
+/** Its port stands in the job's spec, so no other one will do. */
+async function onItsPort<T>(name: string, starting: Promise<T>): Promise<T> {
+  try {
+    return await starting
+  } catch (error) {
+    const { code, port } = error as NodeJS.ErrnoException & { port?: number }
+    if (code !== 'EADDRINUSE') throw error
+    throw new StackError(`${name} needs its port ${port} again, which another program has taken`, {
+      remedy: 'end that program, or begin anew in another folder, named by HOLDFAST_STATE',
+      cause: error,
+    })
+  }
 }
 
 async function runJob(
@@ -108,7 +145,7 @@ async function runJob(
     write(`  Job        ${job.id}${carriedOn ? ' (carried on)' : ''}`)
     write(`  Watch      ${uiUrl ?? 'in your Temporal UI'}`)
     write('')
-    await follow(job, uiUrl)
+    await follow(job, uiUrl, programFor(stack))
     if (interrupted.aborted) return 130
     const outcome = await job.result().then(
       (result) => ({ result }),
@@ -127,10 +164,15 @@ async function runJob(
   }
 }
 
+/** How a person calls the command line for that stack's jobs. */
+function programFor({ temporal: { address, namespace } }: Stack): string {
+  return `npx ${programOf({ address, namespace: namespace === 'default' ? undefined : namespace })}`
+}
+
 /** Shows what happens, and gets the review's answer when one is asked for. */
-async function follow(job: Job, uiUrl: string | undefined): Promise<void> {
+async function follow(job: Job, uiUrl: string | undefined, program: string): Promise<void> {
   const progress = createProgress({
-    program: 'npx holdfast',
+    program,
     jobId: job.id,
     write,
     color: process.stderr.isTTY && !process.env.NO_COLOR,
@@ -138,20 +180,28 @@ async function follow(job: Job, uiUrl: string | undefined): Promise<void> {
   const done = new AbortController()
   const signal = AbortSignal.any([interrupted, done.signal])
   let reviewing: Promise<void> = Promise.resolve()
+  let fail: (error: unknown) => void
+  const failed = new Promise<never>((_, reject) => (fail = reject))
   const event = (event: JobEvent): void => {
     progress.event(event)
-    if (event.type === 'reviewRequested')
-      reviewing = reviewing.then(() =>
-        review(job, {
-          yes: options.yes,
-          secondEdit: options.agent ? undefined : secondEdit,
-          uiUrl,
-          write,
-          signal,
-        }),
-      )
+    if (event.type !== 'reviewRequested') return
+    reviewing = reviewing.then(() =>
+      review(job, {
+        yes: options.yes,
+        secondEdit: options.agent ? undefined : secondEdit,
+        uiUrl,
+        program,
+        write,
+        signal,
+      }),
+    )
+    reviewing.catch(fail)
   }
-  await followJob(job, { ...progress, event }, { signal: interrupted })
-  done.abort()
+  try {
+    // A job whose review can't be asked for waits for days.
+    await Promise.race([followJob(job, { ...progress, event }, { signal }), failed])
+  } finally {
+    done.abort()
+  }
   await reviewing
 }

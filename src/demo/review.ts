@@ -1,5 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import pc from 'picocolors'
+import { formatError, reportError } from '../cli/errors.ts'
+import { colorsFor } from '../cli/terminal.ts'
 import { type AgentJobInput, HoldfastError, type Job } from '../index.ts'
 
 export interface ReviewOptions {
@@ -7,6 +9,8 @@ export interface ReviewOptions {
   /** What is done about a request for changes; left out where an agent reads it. */
   secondEdit: AgentJobInput['steps'] | undefined
   uiUrl: string | undefined
+  /** How the command line is called. */
+  program: string
   write: (line: string) => void
   signal: AbortSignal
 }
@@ -24,7 +28,7 @@ export async function review(job: Job, options: ReviewOptions): Promise<void> {
   try {
     if (options.yes) return await job.approve({ by: `${by} --yes` })
     if (!process.stdin.isTTY) {
-      write(`  Waits for your answer: npx holdfast approve ${job.id}`)
+      write(`  Waits for your answer: ${options.program} approve ${job.id}`)
       return
     }
     await ask(job, options)
@@ -44,15 +48,20 @@ async function ask(job: Job, { signal, write, secondEdit: steps }: ReviewOptions
       const answer = (
         await terminal.question('\n  Approve? [y]es, [n]o, or write what to change: ', { signal })
       ).trim()
-      if (/^y(es)?$/i.test(answer)) return await job.approve({ by })
-      if (/^no?$/i.test(answer)) return await job.reject({ by })
-      if (answer.length > 3) {
-        write(
-          steps
-            ? '  Your words go to the sandbox; no agent runs here, so a scripted second edit adds a test.'
-            : '  Your words go to the agent, in the same conversation.',
-        )
-        return await job.requestChanges({ by, feedback: answer, ...(steps && { steps }) })
+      try {
+        if (/^y(es)?$/i.test(answer)) return await job.approve({ by })
+        if (/^no?$/i.test(answer)) return await job.reject({ by })
+        if (answer.length > 3) {
+          await job.requestChanges({ by, feedback: answer, ...(steps && { steps }) })
+          return write(
+            steps
+              ? '  Your words go to the sandbox; no agent runs here, so a scripted second edit adds a test.'
+              : '  Your words go to the agent, in the same conversation.',
+          )
+        }
+      } catch (error) {
+        if (!(error instanceof HoldfastError) || error.type === 'NotWaitingForReview') throw error
+        write(formatError(reportError(error), colorsFor(process.stderr)))
       }
     }
   } catch (error) {

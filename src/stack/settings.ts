@@ -15,7 +15,7 @@ export interface UpOptions {
 export function upSettings(
   { state, taskQueue, port, uiPort, allowHostPorts = [] }: UpOptions,
   env: NodeJS.ProcessEnv = process.env,
-): Pick<StackOptions, 'state' | 'env' | 'taskQueue' | 'preferredPorts' | 'allowHostPorts'> {
+): { state: string } & Pick<StackOptions, 'env' | 'taskQueue' | 'preferredPorts' | 'allowHostPorts'> {
   return {
     env,
     state: state || env.HOLDFAST_STATE || '.holdfast',

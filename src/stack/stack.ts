@@ -5,7 +5,7 @@ import { type Child, startChild } from './child.ts'
 import { untilAborted } from './interrupt.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
 import { type Sandboxes, startSandboxes } from './sandboxes.ts'
-import { openState, type StateFolder } from './state.ts'
+import type { StateFolder } from './state.ts'
 import { startTemporal, type Temporal } from './temporal.ts'
 
 /** What runs: a Temporal server, a place for sandboxes, a worker. */
@@ -25,8 +25,8 @@ export interface Stack {
 }
 
 export interface StackOptions {
-  /** Folder for everything that is kept. */
-  state: string
+  /** For everything that is kept. Its owner releases it, when the stack has stopped. */
+  state: StateFolder
   env: NodeJS.ProcessEnv
   taskQueue: string
   /** For an embedded Temporal server, where they are free; 7233 and 8233 if left out. */
@@ -46,8 +46,7 @@ export interface StackOptions {
  * @throws StackError saying what to do; the signal's reason where that aborts first
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { env, onProgress, signal, preferredPorts, allowHostPorts = [] } = options
-  const state = await openState(options.state)
+  const { state, env, onProgress, signal, preferredPorts, allowHostPorts = [] } = options
   const starting = {
     temporal: startTemporal({ env, stateFolder: state.path, preferredPorts, onProgress, signal }),
     sandboxes: startSandboxes({ env, state, allowHostPorts, onProgress, signal }),
@@ -57,7 +56,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await worker?.stop()
     await stopStarted(starting.sandboxes)
     await stopStarted(starting.temporal)
-    await state.release()
   }
   try {
     // All are waited for even where one fails, so that nothing starts after the clean-up; but a person who gives up
@@ -70,7 +68,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const [temporal, sandboxes] = [await starting.temporal, await starting.sandboxes]
     const blobStore = env.HOLDFAST_BLOB_STORE ?? pathToFileURL(join(state.path, 'blobs')).href
     const partsEnv = { ...sandboxes.env, ...temporal.env, HOLDFAST_BLOB_STORE: blobStore }
-    worker = await startWorker(options, partsEnv, state, temporal)
+    worker = await startWorker(options, partsEnv, temporal)
     const kept = [worker, sandboxes, temporal]
     return {
       temporal: temporal.about,
@@ -93,9 +91,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 function startWorker(
-  { env, secrets = {}, taskQueue, onProgress, signal }: StackOptions,
+  { state, env, secrets = {}, taskQueue, onProgress, signal }: StackOptions,
   partsEnv: NodeJS.ProcessEnv,
-  { logs }: StateFolder,
   temporal: Temporal,
 ): Promise<Kept<Child>> {
   const secretEnv = Object.entries(secrets).map(([name, value]) => [`HOLDFAST_SECRET_${name}`, value])
@@ -120,7 +117,7 @@ function startWorker(
             env.HOLDFAST_METRICS_PORT ?? (last ? new URL(metricsUrlOf(last.ready)).port : '0'),
           HOLDFAST_HEARTBEAT_MS: env.HOLDFAST_HEARTBEAT_MS ?? '500',
         },
-        logFile: join(logs, 'worker.log'),
+        logFile: join(state.logs, 'worker.log'),
         signal,
       })
     },

@@ -2,6 +2,7 @@ import { DEFAULT_TASK_QUEUE } from '../contract/job.ts'
 import { interruption, untilAborted } from './interrupt.ts'
 import { type UpOptions, upSettings } from './settings.ts'
 import { type Stack, startStack } from './stack.ts'
+import { openState } from './state.ts'
 
 /**
  * Runs the embedded stack, without the demo, until SIGINT, SIGTERM or SIGHUP; a second SIGINT or SIGTERM forces.
@@ -16,20 +17,21 @@ export async function up(
   onReady: (stack: Stack) => void,
 ): Promise<'stopped' | 'interrupted'> {
   const signal = interruption(() => onProgress('stopping … (Ctrl-C again forces)'))
-  let stack: Stack
+  const { state: folder, ...settings } = upSettings(options)
+  const state = await openState(folder)
+  let stack: Stack | undefined
   try {
-    stack = await startStack({ ...upSettings(options), onProgress, signal })
-  } catch (error) {
-    if (signal.aborted) return 'interrupted'
-    throw error
-  }
-  try {
+    stack = await startStack({ ...settings, state, onProgress, signal })
     onReady(stack)
     const broken = await Promise.race([stack.broken, untilAborted(signal)])
     if (broken) throw broken
     return 'stopped'
+  } catch (error) {
+    if (!stack && signal.aborted) return 'interrupted'
+    throw error
   } finally {
-    await stack.stop()
+    await stack?.stop()
+    await state.release()
   }
 }
 

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { spawn as spawnOnTerminal } from '@lydell/node-pty'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** What would make the demo use something else than its own parts. */
@@ -31,10 +33,9 @@ interface Demo {
 
 /** The README's command, in a process group of its own. */
 function npmStart(...args: string[]): Demo {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOREIGN.test(name)))
   const child: ChildProcess = spawn('npm', ['start', '--', ...args], {
     cwd: ROOT,
-    env: { ...env, HOLDFAST_STATE: state, NO_COLOR: '1' },
+    env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
@@ -60,6 +61,31 @@ function npmStart(...args: string[]): Demo {
     interrupt: () => process.kill(-child.pid!, 'SIGINT'),
     ended,
   }
+}
+
+/** The same on a terminal, where it asks. */
+function npmStartOnTerminal() {
+  const terminal = spawnOnTerminal('npm', ['start'], { cwd: ROOT, env: environment() })
+  let shown = ''
+  terminal.onData((text) => (shown += text))
+  const ended = new Promise((resolve) => terminal.onExit(resolve))
+  onTestFinished(async () => {
+    terminal.kill('SIGHUP')
+    await ended
+  })
+  return {
+    shows: async (pattern: RegExp): Promise<void> => {
+      await expect.poll(() => shown, { timeout: 120_000 }).toMatch(pattern)
+    },
+    type: (text: string) => terminal.write(text),
+    shown: () => shown,
+    ended,
+  }
+}
+
+const environment = (): Record<string, string> => {
+  const env = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name))
+  return { ...(Object.fromEntries(env) as Record<string, string>), HOLDFAST_STATE: state, NO_COLOR: '1' }
 }
 
 const lastLine = (stdout: string): Record<string, unknown> =>
@@ -94,29 +120,61 @@ test('from nothing, the main job runs through and pushes what it committed', asy
   expect(result.pausedMs).toBeGreaterThan(0)
 })
 
-test('interrupted in its steps and again at its review, the same job is carried on to its end', async () => {
+test('interrupted in its steps and again at its review, where feedback that is too long is asked for again, the same job is carried on to its end', async () => {
   const first = npmStart()
   await first.until('▸ steps')
   first.interrupt()
   expect((await first.ended).stderr).toContain('carries the same job on')
 
-  const second = npmStart()
-  await second.until('(carried on)')
-  await second.until('Waits for your answer')
-  second.interrupt()
-  expect((await second.ended).stderr).toContain('carries the same job on')
+  const second = npmStartOnTerminal()
+  await second.shows(/\(carried on\)[^]*Approve\?/)
+  const [, address] = /Temporal server at ([\w.:]+)/.exec(second.shown())!
+  expect(second.shown()).toContain(`npx holdfast --address ${address} approve fix-rounding-`)
+  second.type(`${'too long '.repeat(2_000)}\r`)
+  await second.shows(/error InvalidSpec: [^]*feedback[^]*remedy: [^]*Approve\?/)
+  await refusedBeside()
+  second.type('\u0003')
+  await second.ended
+  expect(second.shown()).toContain('carries the same job on')
 
   const third = npmStart('--yes', '--exit', '--json')
   const { code, stdout, stderr } = await third.ended
   expect(code, stderr).toBe(0)
   const idOf = (text: string): string | undefined => /Job +(\S+)/.exec(text)?.[1]
   const result = lastLine(stdout)
-  expect([idOf((await first.ended).stderr), idOf((await second.ended).stderr)]).toEqual([
+  expect([idOf((await first.ended).stderr), idOf(second.shown())]).toEqual([
     result.workflowId,
     result.workflowId,
   ])
   expect(result).toMatchObject({ status: 'completed', resumes: 1 })
   expect(result.remoteHead).toBe(result.commit)
+})
+
+/** Of a second start in the same folder. */
+async function refusedBeside(): Promise<void> {
+  const { code, stdout, stderr } = await npmStart('--json').ended
+  expect(code, stderr).toBe(1)
+  const message = expect.stringMatching(`^another Holdfast stack \\(process \\d+\\) runs on ${state}$`)
+  const remedy = expect.stringContaining('name another folder')
+  expect(lastLine(stdout)).toEqual({ error: { type: 'StackFailed', message, remedy } })
+  expect(stderr).toContain('remedy: ')
+}
+
+test("where another program has the git host's port, it says so and what to do", async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as AddressInfo
+  await writeFile(join(state, 'demo.json'), JSON.stringify({ token: 't', gitPort: port, job: 1 }))
+  const { code, stdout, stderr } = await npmStart('--json').ended
+  expect(code, stderr).toBe(1)
+  expect(lastLine(stdout)).toEqual({
+    error: {
+      type: 'StackFailed',
+      message: `the demo's git host needs its port ${port} again, which another program has taken`,
+      remedy: expect.stringContaining('HOLDFAST_STATE'),
+    },
+  })
 })
 
 test('interrupted while it starts, it ends and leaves no process behind', async () => {
