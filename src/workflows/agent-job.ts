@@ -16,6 +16,7 @@ import { type Fixer, passChecks } from './lib/checks.ts'
 import { ending, type Ending, jobFailure, toReport } from './lib/failures.ts'
 import type { JobView } from './lib/job-view.ts'
 import { jobEnded } from './lib/metrics.ts'
+import { lookAt, readDiff } from './lib/look.ts'
 import { type JobRun, NextRun } from './lib/next-run.ts'
 import { partsOf } from './lib/parts.ts'
 import { askable, beginningOf, type ChangeRequest, type Cursor, stepsAgain, stepsOf } from './lib/place.ts'
@@ -41,6 +42,7 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
   const { journal, display, lease, workspace, waits, desk, ledger, turns } = parts
   let diff: DiffSummary | null = earlier?.diff ?? null
   let breaches: Breach[] = []
+  let seen: string | undefined
   let place = earlier?.place ?? beginningOf({ next: 0 })
   let trailer = earlier?.trailer ?? `${id}/1`
   let spec = input
@@ -67,13 +69,16 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
     }
     let checks = await edit()
     let review = await askForReview()
-    while (review?.decision === 'requestChanges') {
-      beginRound({ next: 0 }, review)
-      checks = await edit()
+    let commit = await conclusionOf(review)
+    while (commit === undefined) {
+      if (review?.decision === 'requestChanges') {
+        beginRound({ next: 0 }, review)
+        checks = await edit()
+      } else await look()
       review = await askForReview()
+      commit = await conclusionOf(review)
     }
     const rejected = review?.decision === 'reject'
-    const commit = rejected ? null : await commitWork()
     const pushed = commit ? await push(commit) : null
     const { text: _, ...stat } = diff ?? { text: '', files: 0, insertions: 0, deletions: 0, truncated: false }
     const outcome = rejected ? 'rejected' : 'completed'
@@ -118,15 +123,16 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
     const steps = stepsOf(spec, place)
     await runSteps({ ...parts, spec }, steps, place.steps, feedback)
     const checks = await passChecks(parts, spec.checks, place.checks, fixer(steps))
-    diff = await readDiff()
-    await checkGuards()
+    await look()
     return checks
   }
 
-  function readDiff(): Promise<DiffSummary> {
-    return workspace.read((target) =>
-      perform('readDiff', 'read the diff', { ...target, baseCommit: workspace.baseCommit }),
-    )
+  async function look(): Promise<void> {
+    ;({ diff, seen, breaches } = await lookAt(workspace, spec))
+    if (breaches.length === 0) return
+    journal.record({ type: 'guardsBreached', breaches })
+    if (spec.guards?.onBreach === 'fail')
+      throw jobFailure('GuardBreached', breaches.map(({ message }) => message).join('; '))
   }
 
   /** The last agent mends what it made, and the commands behind it run again. */
@@ -140,7 +146,7 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
         journal.record({ type: 'fixing', check: check.name, attempt })
         journal.enter('steps')
         const { prompt } = step
-        const soFar = patched('who mends is told of the changes') ? await readDiff() : null
+        const soFar = patched('who mends is told of the changes') ? (await readDiff(workspace)).diff : null
         await turns.take(spec, step, { kind: 'fix', prompt, check, output: check.output, changes: soFar })
       },
       finish: async (cursor) => {
@@ -148,20 +154,6 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
         await runSteps({ ...parts, spec }, commands, cursor)
       },
     }
-  }
-
-  async function checkGuards(): Promise<void> {
-    const { guards, repo } = spec
-    if (!guards) return
-    const input = { baseCommit: workspace.baseCommit, base: repo.base, guards }
-    const found = await workspace.read((target) =>
-      perform('checkGuards', 'check the guards', { ...target, ...input }),
-    )
-    breaches = found.breaches
-    if (breaches.length === 0) return
-    journal.record({ type: 'guardsBreached', breaches })
-    if (guards.onBreach === 'fail')
-      throw jobFailure('GuardBreached', breaches.map(({ message }) => message).join('; '))
   }
 
   async function askForReview(): Promise<ReviewAnswer | null> {
@@ -188,8 +180,10 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
     return review
   }
 
-  async function commitWork(): Promise<string | null> {
-    if (!spec.commit) return null
+  /** The commit, or null where there is to be none; undefined where the work is to be looked at anew. */
+  async function conclusionOf(review: ReviewAnswer | null): Promise<string | null | undefined> {
+    if (review?.decision === 'requestChanges') return undefined
+    if (review?.decision === 'reject' || !spec.commit) return null
     journal.enter('commit')
     const { message, author } = spec.commit
     const { commit } = await workspace.change('the commit', (target) =>
@@ -199,8 +193,11 @@ export async function agentJob(input: AgentJobSpec, left?: JobRun): Promise<JobR
         message,
         author,
         trailer,
+        seen: review || spec.guards ? seen : undefined,
       }),
     )
+    // What was approved went with its sandbox, as a process had written it after the checkpoint.
+    if (!commit) return undefined
     journal.commit = commit
     journal.record({ type: 'committed', commit })
     return commit

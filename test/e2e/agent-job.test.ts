@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { HoldfastError } from '../../src/index.ts'
+import { git } from '../../src/demo/git.ts'
 import { allEvents, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -184,6 +185,53 @@ test('an invalid spec is refused with its fields before anything is started', as
     problems: [{ field: 'branch' }, { field: 'steps' }],
   })
   await expect(holdfast.jobs.get(spec.id).status()).rejects.toMatchObject({ type: 'JobNotFound' })
+})
+
+/** Leaves a process running. */
+const leaving = (script: string) => ({ run: `setsid bash -c '${script}' >/dev/null 2>&1 </dev/null &` })
+
+test('what a process that a step left running writes after the approval is not committed, and no obstacle to the push', async () => {
+  const afterTheVerification = `until [ -e /tmp/go ]; do sleep 0.02; done
+ended() { set -- ~/.holdfast/commands/*/exit; n=$#; }
+ended; before=$n; touch /tmp/ready; until [ $n -gt $before ]; do ended; done
+echo late >late.txt; echo late >>README.md`
+  const spec = await holdfast.spec({
+    steps: [leaving(afterTheVerification), { write: 'NOTES.md', content: 'made by a job\n' }],
+    review: {},
+    push: { onConflict: 'rebase' },
+    sandbox: { keep: 'always' },
+  })
+  const repository = holdfast.repository(spec.repo.url)
+  await repository.commitFile(spec.branch, 'OTHER.md', 'not by this job\n')
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'reviewRequested')
+  const [inside] = await holdfast.connectSandboxes(job.id)
+  await inside!.files.write('/tmp/go', '')
+  await expect.poll(() => inside!.files.exists('/tmp/ready')).toBe(true)
+  await job.approve({ by: 'the test' })
+  const { commit } = await job.result()
+  const changed = await git(repository.path, ['diff', '--name-only', 'main', commit!])
+  expect(changed.split('\n')).toEqual(['NOTES.md', 'OTHER.md'])
+  const [kept] = await holdfast.connectSandboxes(job.id)
+  expect(await kept!.files.read('/home/user/repo/late.txt')).toBe('late\n')
+  expect(await kept!.files.read('/home/user/repo/README.md')).toMatch(/late\n$/)
+})
+
+test('what was approved and is lost with its sandbox is not replaced by other work: a review is asked for again', async () => {
+  const spec = await holdfast.spec({
+    steps: [leaving('while true; do echo $((++n)) >tick; sleep 0.01; done'), { write: 'tick', content: '0' }],
+    review: {},
+  })
+  const job = await holdfast.jobs.submit(spec)
+  const { seq } = await eventOf(job, 'reviewRequested')
+  // With its files changed all the time, the sandbox can't be verified when it is resumed, and its checkpoint is another look.
+  await job.approve({ by: 'the test' })
+  await eventOf(job, 'reviewRequested', seq + 1)
+  const { text } = (await job.diff())!
+  await job.approve({ by: 'the test' })
+  const { commit } = await job.result()
+  const committed = await holdfast.repository(spec.repo.url).show(`${commit}:tick`)
+  expect(text).toContain(`\n+${committed}\n`)
 })
 
 test('started by any Temporal client with a spec as people write it, a job parses it itself', async () => {

@@ -101,3 +101,18 @@ git update-ref refs/remotes/origin/main HEAD; git checkout -q -; git commit -q -
   const job = await holdfast.jobs.submit(spec)
   expect(await job.result()).toMatchObject({ outcome: 'completed' })
 })
+
+test('with guards just what they looked at is committed, whatever still writes to the work', async () => {
+  const tick = 'while true; do echo $((++n)) >tick; sleep 0.01; done'
+  const spec = await holdfast.spec({
+    steps: [
+      { run: `setsid bash -c '${tick}' >/dev/null 2>&1 </dev/null &` },
+      { write: 'NOTES.md', content: 'made by a job\n' },
+    ],
+    guards: {},
+  })
+  const job = await holdfast.jobs.submit(spec)
+  const { commit } = await job.result()
+  const committed = await holdfast.repository(spec.repo.url).show(`${commit}:tick`)
+  expect((await job.diff())!.text).toContain(`\n+${committed}\n`)
+})

@@ -6,7 +6,7 @@ import { failure } from '../../contract/failure.ts'
 import { RUNNER_HOME } from '../lib/runner.ts'
 import type { SandboxEgress } from '../lib/egress-headers.ts'
 import { runGit } from '../lib/git-command.ts'
-import { OURS, PUSH, TREE, WRITE_SENTINEL } from '../lib/git-scripts.ts'
+import { COMMIT, LOOK, PUSH, WRITE_SENTINEL } from '../lib/git-scripts.ts'
 import type { SandboxTarget } from '../lib/target.ts'
 
 export interface CloneInput extends SandboxTarget {
@@ -24,6 +24,8 @@ export interface CommitInput extends SandboxTarget {
   author: { name: string; email: string }
   /** Value of the trailer `Holdfast-Job`, by which the commit is found again. */
   trailer: string
+  /** What `readDiff` saw, where just that is to be committed; otherwise what is there. */
+  seen?: string | undefined
 }
 
 export interface PushInput extends SandboxTarget {
@@ -80,36 +82,39 @@ git -C "$REPOSITORY" rev-parse "origin/$BASE"`,
 
   /**
    * All that differs from the base, new files too. Reads only; a second attempt reads again. The diff's text is cut at
-   * 200 KB.
+   * 200 KB. `seen` names what was looked at: the tree, and the parents of a commit of it, as git's `%T %P` prints them.
    */
-  async readDiff(input: SandboxTarget & { baseCommit: string }): Promise<DiffSummary> {
+  async readDiff(input: SandboxTarget & { baseCommit: string }): Promise<DiffSummary & { seen?: string }> {
     const file = `${RUNNER_HOME}/diff`
     const result = await runGit(deps, input, {
       envs: { BASE: input.baseCommit, FILE: file, LIMIT: String(MAX_DIFF_BYTES) },
-      script: `${TREE}
+      script: `${LOOK}
 git diff --no-ext-diff --no-textconv "$BASE" "$tree" >"$FILE.all"
 stat -c %s "$FILE.all"
 head -c "$LIMIT" "$FILE.all" >"$FILE"; rm -f "$FILE.all"
+echo "$tree $parents"
 git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
     })
-    const [bytes = '0', counts = ''] = result.stdout.head.trim().split('\n')
+    const [bytes = '0', seen = '', counts = ''] = result.stdout.head.trim().split('\n')
     const sandbox = await deps.e2b.connect(input.sandboxId, input.sandboxTimeoutMs)
     const truncated = Number(bytes) > MAX_DIFF_BYTES
     const diff = await mapped('files.read', () => sandbox.files.read(file))
-    return { ...parseShortstat(counts), text: deps.secrets.redact(diff, { end: truncated }), truncated }
+    return { ...parseShortstat(counts), text: deps.secrets.redact(diff, { end: truncated }), truncated, seen }
   },
 
   /**
-   * Commits everything on the job's branch. A second attempt finds the commit by its trailer.
+   * Commits what was seen, or else everything, on the job's branch. A second attempt finds the commit by its trailer. The commit is
+   * null where what was seen isn't there any more: in a sandbox that was restored.
    *
    * @throws `NothingToCommit`
    */
-  async commitWork(input: CommitInput): Promise<{ commit: string }> {
+  async commitWork(input: CommitInput): Promise<{ commit: string | null }> {
     const { name, email } = input.author
     const result = await runGit(deps, input, {
-      accept: [3],
+      accept: [3, 4],
       envs: {
         BASE: input.baseCommit,
+        SEEN: input.seen ?? '',
         MESSAGE: input.message,
         TRAILER: input.trailer,
         GIT_AUTHOR_NAME: name,
@@ -117,17 +122,10 @@ git diff --no-ext-diff --no-textconv --shortstat "$BASE" "$tree"`,
         GIT_COMMITTER_NAME: name,
         GIT_COMMITTER_EMAIL: email,
       },
-      script: `${OURS}
-ours HEAD | grep . && exit 0
-git add -A
-if git diff --cached --quiet; then
-  [ "$(git rev-parse 'HEAD^{tree}')" != "$(git rev-parse "$BASE^{tree}")" ] || exit 3
-fi
-printf %s "$MESSAGE" | git commit --quiet --allow-empty --no-verify --cleanup=whitespace --trailer "Holdfast-Job: $TRAILER" -F -
-git rev-parse HEAD`,
+      script: COMMIT,
     })
     if (result.exitCode === 3) throw failure('NothingToCommit', 'the repository is as the base is')
-    return { commit: result.stdout.head.trim() }
+    return { commit: result.exitCode === 4 ? null : result.stdout.head.trim() }
   },
 
   /**

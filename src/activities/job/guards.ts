@@ -2,7 +2,7 @@ import type { Breach, Guards } from '../../contract/guards.ts'
 import type { ActivityDeps } from '../lib/deps.ts'
 import { mapped } from '../lib/e2b.ts'
 import { runGit } from '../lib/git-command.ts'
-import { LOOK } from '../lib/git-scripts.ts'
+import { SEEN } from '../lib/git-scripts.ts'
 import { findBreaches, list, parseChanges, PASSED } from '../lib/guards.ts'
 import { RUNNER_HOME } from '../lib/runner.ts'
 import { ADDED, findSecrets, type FoundSecret } from '../lib/secret-scan.ts'
@@ -20,7 +20,7 @@ const FILES = ['status', 'numstat', 'added', 'commits', 'touched', 'written'].ma
  * What the work changes, as a diff against the base; and what the job's commits do, one by one, since all of them are pushed. Those
  * that the remote's base has, as the sandbox knows it, aren't the job's. Messages stand as the lines of a file.
  */
-const READ = `${LOOK}
+const READ = `${SEEN}
 show="--no-ext-diff --no-textconv --no-color --text -M"
 changes() { git -c core.quotePath=false diff $show "$@" "$BASE" "$tree"; }
 commits() { git -c core.quotePath=false diff-tree --stdin -r -m --root --no-commit-id $show "$@" <"$COMMITS"; }
@@ -38,16 +38,18 @@ stat -c %s "$STATUS" "$NUMSTAT" "$ADDED" "$TOUCHED" "$WRITTEN"`
 export const guardActivities = (deps: ActivityDeps) => ({
   /**
    * In which ways the work leaves the bounds of the spec. Reads only; a second attempt reads again. Paths and lines come
-   * from git in the sandbox, and are judged on the worker.
+   * from git in the sandbox, and are judged on the worker. Null where what was seen isn't there any more.
    */
   async checkGuards(
-    input: SandboxTarget & { baseCommit: string; guards: Guards; base?: string },
-  ): Promise<{ breaches: Breach[] }> {
+    input: SandboxTarget & { baseCommit: string; guards: Guards; base?: string; seen?: string | undefined },
+  ): Promise<{ breaches: Breach[] | null }> {
     const { guards, base = '' } = input
     const [status = '', numstat = '', added = '', commits = '', touched = '', written = ''] = FILES
     const result = await runGit(deps, input, {
+      accept: [4],
       envs: {
         BASE: input.baseCommit,
+        SEEN: input.seen ?? '',
         REMOTE_BASE: base,
         STATUS: status,
         NUMSTAT: numstat,
@@ -59,6 +61,7 @@ export const guardActivities = (deps: ActivityDeps) => ({
       },
       script: READ,
     })
+    if (result.exitCode === 4) return { breaches: null }
     const sizes = result.stdout.head.trim().split('\n').map(Number)
     if (sizes.some((size) => size > MAX_BYTES)) {
       const bound = `${MAX_BYTES / 1024 / 1024} MiB`

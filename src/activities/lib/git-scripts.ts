@@ -11,6 +11,14 @@ merging=$(grep -aoxE '[0-9a-f]{40,64}' "$(git rev-parse --git-path MERGE_HEAD)" 
 parents=$(echo $head $merging)
 ${TREE}`
 
+/** The same of what an earlier look has named in `$SEEN`, where it did. Exit code 4 says that it isn't there any more. */
+export const SEEN = `if [ -n "$SEEN" ]; then
+  for object in $SEEN; do git cat-file -e "$object" 2>/dev/null || exit 4; done
+  tree=\${SEEN%% *} parents=\${SEEN#* }
+else
+${LOOK}
+fi`
+
 /** Branches and tags, then stashes, the newest first, as a blob's name. A line each: object, ref (or `stash`), a stash's message. */
 const REFS = `$({ git for-each-ref --format='%(objectname) %(refname)' refs/heads refs/tags
   git stash list --format='%H stash %gs'; } | git hash-object -w --stdin)`
@@ -99,6 +107,24 @@ export const OURS = `ours() {
 }`
 
 /**
+ * Commits what was seen, whatever was written since: that stays in the working tree. A commit of the job's trailer is its own only
+ * if it is of what was seen. Exit code 3 says that nothing differs from the base.
+ */
+export const COMMIT = `${OURS}
+there=$(ours HEAD || true)
+if [ -n "$there" ] && { [ -z "$SEEN" ] || [ "$(git log -1 --no-show-signature --format='%T %P' "$there")" = "$SEEN" ]; }; then
+  echo "$there"; exit 0
+fi
+${SEEN}
+case $(git rev-parse "$BASE^{tree}" "\${parents%% *}^{tree}" | uniq) in "$tree") exit 3;; esac
+message=$(printf %s "$MESSAGE" | git stripspace | git interpret-trailers --no-divider --trailer "Holdfast-Job: $TRAILER")
+commit=$(printf '%s\\n' "$message" | git commit-tree "$tree" $(printf -- '-p %s ' $parents))
+git reset --quiet "$commit"
+echo "$commit"`
+
+const REBASE = `${RUNNER_HOME}/rebase`
+
+/**
  * Pushes `$COMMIT`; prints the commit that the branch should hold and the one that it holds. Whatever is said of the push,
  * and whether or not it arrived: the remote itself knows. Exit code 3 is a conflict.
  */
@@ -113,12 +139,12 @@ if [ "$ON_CONFLICT" = rebase ] && [ -n "$remote" ] && [ "$remote" != "$commit" ]
   there=$(ours "$remote" || true)
   if [ -n "$there" ]; then commit=$there remote=$there
   else
-    git rebase --abort 2>/dev/null || true
-    at=$(git symbolic-ref --quiet --short HEAD || git rev-parse HEAD)
-    git rebase --quiet --onto "$remote" "$BASE" "$COMMIT" >&2 || { git rebase --abort; exit 3; }
-    commit=$(git rev-parse HEAD)
-    # As it was: the sandbox may be paused, and looked at, before the remote takes the push.
-    git checkout --quiet "$at"
+    # Beside the work, which stays as the job knows it: its sandbox may be paused, and looked at, before the remote takes the push.
+    rm -rf ${REBASE}; git worktree prune
+    git worktree add --quiet --detach ${REBASE} "$COMMIT"
+    git -C ${REBASE} rebase --quiet --onto "$remote" "$BASE" >&2 || exit 3
+    commit=$(git -C ${REBASE} rev-parse HEAD)
+    rm -rf ${REBASE}; git worktree prune
   fi
 elif [ "$remote" != "$commit" ]; then remote=; fi
 if [ "$remote" != "$commit" ]; then
