@@ -32,7 +32,9 @@ export function folderBlobs(folder: string): BlobStore {
       available(async () => {
         const file = await open(pathOf(key)).catch(ifMissing(undefined))
         if (!file) throw failure('BlobMissing', `there is no ${pathOf(key)}`)
-        return file.createReadStream()
+        if ((await file.stat()).isFile()) return file.createReadStream()
+        await file.close()
+        throw failure('BlobMissing', `${pathOf(key)} is no blob`)
       }),
     keys: (prefix) =>
       available(async () => {

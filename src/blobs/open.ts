@@ -2,6 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { folderBlobs } from './folder.ts'
 import type { BlobStore } from './store.ts'
 
+export const isBlobStoreUrl = (text: string): boolean =>
+  /^(file:\/(?!\/[^/])|s3:\/\/[^/])/.test(text) && URL.canParse(text)
+
 /** The blob store at a URL: `file:///folder` or `s3://bucket/prefix`. */
 export async function openBlobStore(url: string): Promise<BlobStore> {
   if (!url.startsWith('s3:')) return folderBlobs(fileURLToPath(url))

@@ -28,6 +28,7 @@ const BY_FAILURE: Record<CliFailureType, ExitCode> = {
   InvalidSpec: EXIT.badInput,
   SpecConflict: EXIT.refused,
   InvalidQuery: EXIT.badInput,
+  SettingsInvalid: EXIT.badInput,
   JobNotFound: EXIT.notFound,
   NotWaitingForReview: EXIT.refused,
   NotWaitingForTool: EXIT.refused,
@@ -92,7 +93,7 @@ export const exitCodeOfOutcome = (outcome: JobResult['outcome']): ExitCode =>
 const MEANING: Record<keyof typeof EXIT, string> = {
   ok: 'done; of watch: the job completed. session run ends with the exit code of the command',
   failed: 'the job failed; of up: a part of the stack could not be started or kept running',
-  badInput: 'bad input or usage',
+  badInput: 'bad input, settings or usage',
   rejected: 'the reviewer rejected the work',
   notFound: 'there is no such job, session or file',
   unreachable: 'no Temporal server, or no worker, answers',

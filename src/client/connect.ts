@@ -1,7 +1,7 @@
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { DEFAULT_OWNER, DEFAULT_TASK_QUEUE } from '../contract/job.ts'
-import { lazyBlobStore } from '../blobs/open.ts'
+import { isBlobStoreUrl, lazyBlobStore } from '../blobs/open.ts'
 import { CLAIM_CHECK_BYTES } from '../payloads/claim-check.ts'
 import { dataConverter } from '../payloads/data-converter.ts'
 import { traceClient } from '../tracing/start.ts'
@@ -38,15 +38,18 @@ export interface ConnectOptions {
 /**
  * Connects to Temporal, by its own environment configuration (address, namespace, TLS, API key), and returns the client.
  *
- * @throws HoldfastError `ServerUnreachable` where nobody answers at the address, `PayloadKeysInvalid`
+ * @throws HoldfastError `ServerUnreachable` where nobody answers at the address, `SettingsInvalid`, `PayloadKeysInvalid`
  */
 export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
-  const { connectionOptions, namespace } = loadClientConnectConfig({
-    ...(options.profile && { profile: options.profile }),
-  })
+  const { connectionOptions, namespace } = temporalSettings(options.profile)
   const address = options.address ?? connectionOptions.address ?? 'localhost:7233'
   const owner = options.owner ?? (process.env.HOLDFAST_OWNER || DEFAULT_OWNER)
   const blobStore = options.blobStore ?? (process.env.HOLDFAST_BLOB_STORE || undefined)
+  if (blobStore && !isBlobStoreUrl(blobStore))
+    throw new HoldfastError(
+      'SettingsInvalid',
+      `HOLDFAST_BLOB_STORE ${blobStore} is no URL such as file:///var/lib/holdfast/blobs or s3://bucket/prefix`,
+    )
   const ours = options.namespace ?? namespace ?? 'default'
   const keys = keysOfClient(options.encryptionKeys)
   const payloads = dataConverter(keys, {
@@ -71,6 +74,18 @@ export async function connect(options: ConnectOptions = {}): Promise<Jobs> {
       dataConverter: payloads,
     })
   } catch (error) {
+    const told = HoldfastError.from(error)
+    if (told instanceof HoldfastError && told.type === 'SettingsInvalid') throw told
     throw new HoldfastError('ServerUnreachable', `no Temporal server answers at ${address}`, { cause: error })
+  }
+}
+
+/** Temporal's envconfig. @throws HoldfastError `SettingsInvalid`, as of a profile that isn't there */
+function temporalSettings(profile: string | undefined) {
+  try {
+    return loadClientConnectConfig(profile ? { profile } : {})
+  } catch (error) {
+    const message = `Temporal's configuration (TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE): ${(error as Error).message}`
+    throw new HoldfastError('SettingsInvalid', message, { cause: error })
   }
 }

@@ -1,5 +1,11 @@
 import { status } from '@grpc/grpc-js'
-import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common'
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  NamespaceNotFoundError,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common'
 import {
   isGrpcServiceError,
   QueryNotRegisteredError,
@@ -46,7 +52,8 @@ export class HoldfastError extends Error {
 
   /**
    * The error for anything that a Temporal client throws: a failed job or a refused update by the type in its cause, a
-   * missing workflow as `JobNotFound`, a lost connection as `ServerUnreachable`; anything else as it is.
+   * missing workflow, or one of another kind, as `JobNotFound`, a lost connection as `ServerUnreachable`, one that is refused as
+   * `SettingsInvalid`; anything else as it is.
    */
   static from(error: unknown, id?: string, kind: 'job' | 'session' = 'job'): unknown {
     if (error instanceof HoldfastError) return error
@@ -75,6 +82,23 @@ export class HoldfastError extends Error {
       return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
       return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
+    if (error instanceof NamespaceNotFoundError)
+      return new HoldfastError(
+        'SettingsInvalid',
+        `there is no namespace ${error.namespace} (TEMPORAL_NAMESPACE)`,
+        {
+          cause: error,
+        },
+      )
+    // A workflow of another kind, such as a session where a job is asked.
+    if (
+      /^Workflow did not register a handler for|^No registered handler for update/.test(
+        (cause as Error | undefined)?.message ?? '',
+      )
+    ) {
+      const type = kind === 'session' ? 'SessionNotFound' : 'JobNotFound'
+      return new HoldfastError(type, `${id ?? 'the workflow'} is no ${kind}`, { cause: error })
+    }
     // The worker answered that it can't: not yet, or never, since its workflow code doesn't fit the history.
     if (error instanceof QueryNotRegisteredError) {
       const type = error.message.includes(ASK_AGAIN) ? 'WorkerStopping' : 'InternalError'
@@ -83,9 +107,15 @@ export class HoldfastError extends Error {
     const isOfCall =
       error instanceof ServiceError || error instanceof WorkflowUpdateRPCTimeoutOrCancelledError
     const rpc = isOfCall ? error.cause : error
-    if (isGrpcServiceError(rpc))
-      return new HoldfastError(typeOfRpcError(rpc), rpc.details || rpc.message, { cause: error })
-    return error
+    if (!isGrpcServiceError(rpc)) return error
+    const message = rpc.details || rpc.message
+    if (rpc.code === status.UNAUTHENTICATED || rpc.code === status.PERMISSION_DENIED)
+      return new HoldfastError(
+        'SettingsInvalid',
+        `Temporal lets this client in neither by TEMPORAL_API_KEY nor by its TLS certificate: ${message}`,
+        { cause: error },
+      )
+    return new HoldfastError(typeOfRpcError(rpc), message, { cause: error })
   }
 }
 
@@ -102,6 +132,11 @@ export async function typed<T>(
   id?: string,
   kind: 'job' | 'session' = 'job',
 ): Promise<T> {
+  if (id === '')
+    throw new HoldfastError(
+      kind === 'session' ? 'SessionNotFound' : 'JobNotFound',
+      `no ${kind} has an empty id`,
+    )
   try {
     return await call()
   } catch (error) {

@@ -13,6 +13,7 @@ export const FAILURES = {
     next: 'terminal',
     remedy: 'correct the filter: Temporal\'s list filter, as in ExecutionStatus = "Running"',
   },
+  SettingsInvalid: { next: 'terminal', remedy: 'correct the setting that the message names' },
   JobNotFound: {
     next: 'terminal',
     remedy: 'list the jobs to find its id; closed jobs go when the retention ends',

@@ -181,6 +181,24 @@ describe.concurrent('a job by the command line', () => {
   })
 })
 
+describe.concurrent('what is not there', () => {
+  const id = `session-${randomUUID()}`
+  beforeAll(() => holdfast.jobs.sessions.open(id))
+  afterAll(() => holdfast.jobs.sessions.get(id).close())
+
+  test.each([
+    ['a job without an id', 4, 'JobNotFound', ['status', '']],
+    ['a job, but a session', 4, 'JobNotFound', ['status', id]],
+    ['a job to answer, but a session', 4, 'JobNotFound', ['approve', id]],
+    ['a namespace', 2, 'SettingsInvalid', ['status', 'x', '--namespace', 'nope']],
+    ['a blob, but a folder', 1, 'BlobMissing', ['blob', '.']],
+  ])('%s, ends with %i', async (_, exitCode, type, args) => {
+    const { code, stderr } = await run(...args)
+    expect(code, stderr).toBe(exitCode)
+    expect(stderr).toMatch(new RegExp(`^error ${type}: `))
+  })
+})
+
 describe.concurrent('watching', () => {
   test('with --json each event is a line, and the result the last; --from goes on where one was', async () => {
     const spec = await holdfast.spec()

@@ -70,5 +70,5 @@ test('worker and client reach Temporal by TLS and an API key, as Temporal Cloud 
   const job = await jobs.submit(await holdfast.spec())
   expect((await job.result()).commit).toMatch(/^[0-9a-f]{40}$/)
   vi.stubEnv('TEMPORAL_API_KEY', 'another')
-  await expect(connect({ taskQueue })).rejects.toMatchObject({ type: 'ServerUnreachable' })
+  await expect(connect({ taskQueue })).rejects.toMatchObject({ type: 'SettingsInvalid', retryable: false })
 })

@@ -23,14 +23,14 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 /** Runs the real command line in a process of its own, without the caller's settings for Temporal. */
-const holdfast = (args: string[], input = '') =>
+const holdfast = (args: string[], input = '', settings: Record<string, string> = {}) =>
   execa(process.execPath, [BIN, ...args], {
     cwd: folder,
     input,
     reject: false,
     timeout: 60_000,
     extendEnv: false,
-    env: { PATH: process.env.PATH, HOME: folder },
+    env: { PATH: process.env.PATH, HOME: folder, ...settings },
   })
 
 async function file(name: string, text: string): Promise<string> {
@@ -165,6 +165,25 @@ describe('input that is wrong', () => {
     const { exitCode, stderr } = await holdfast(['session', 'write', 'x', 'y'], 'x'.repeat(1024 * 1024 + 1))
     expect(exitCode).toBe(2)
     expect(stderr).toContain('more than 1 MiB')
+  })
+})
+
+describe.concurrent('wrong settings end with 2 and are named', () => {
+  test.each([
+    [
+      'a profile that is not there',
+      { TEMPORAL_PROFILE: 'nope' },
+      /SettingsInvalid: .*TEMPORAL_PROFILE.*nope/,
+    ],
+    [
+      'a blob store that is no URL',
+      { HOLDFAST_BLOB_STORE: '/var/lib/blobs' },
+      /SettingsInvalid: HOLDFAST_BLOB_STORE/,
+    ],
+  ])('%s', async (_, env, words) => {
+    const { exitCode, stderr } = await holdfast(['status', 'x', '--address', closedAddress], '', env)
+    expect(exitCode, stderr).toBe(2)
+    expect(stderr).toMatch(words)
   })
 })
 

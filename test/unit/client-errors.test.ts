@@ -1,5 +1,9 @@
 import { TimeoutFailure, TimeoutType } from '@temporalio/common'
-import { WorkflowFailedError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client'
+import {
+  ServiceError,
+  WorkflowFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client'
 import { Metadata, status } from '@grpc/grpc-js'
 import { describe, expect, test } from 'vitest'
 import { HoldfastError } from '../../src/client/errors.ts'
@@ -22,6 +26,16 @@ describe('what a Temporal client throws, by the closed list', () => {
       'an update whose call was ended',
       new WorkflowUpdateRPCTimeoutOrCancelledError('ended', { cause: rpcError(status.CANCELLED, 'ended') }),
       'ServerUnreachable',
+    ],
+    [
+      'an API key that is refused',
+      new ServiceError('Failed', { cause: rpcError(status.UNAUTHENTICATED) }),
+      'SettingsInvalid',
+    ],
+    [
+      'a client without a right',
+      new ServiceError('Failed', { cause: rpcError(status.PERMISSION_DENIED, 'Request unauthorized.') }),
+      'SettingsInvalid',
     ],
   ])('%s', (_, error, type) =>
     expect(HoldfastError.from(error)).toMatchObject({ name: 'HoldfastError', type }),
