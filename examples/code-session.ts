@@ -7,7 +7,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connect, type Session } from '../src/index.ts'
+import { connect, type Session } from 'holdfast'
 
 const folder = process.argv[2]
 if (!folder) {

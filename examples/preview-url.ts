@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import { request as http, type IncomingMessage } from 'node:http'
 import { request as https } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { connect } from '../src/index.ts'
+import { connect } from 'holdfast'
 
 const PORT = 3000
 const SERVER = `

@@ -6,7 +6,7 @@
  * In real life the answers come from a person, hours or days later: the sandbox is paused meanwhile, and costs nothing. Ended and
  * started again, this program goes on where the job is.
  */
-import { connect, secret } from '../src/index.ts'
+import { connect, secret } from 'holdfast'
 
 const url = process.argv[2]
 if (!url) {

@@ -6,7 +6,7 @@
  * Every call outlives the death of workers and of Temporal's connection, and is done once. Whoever knows the session's id, or holds its
  * reference, uses the same sandbox: another process, or a workflow (by `attachSession`).
  */
-import { connect, HoldfastError } from '../src/index.ts'
+import { connect, HoldfastError } from 'holdfast'
 
 const jobs = await connect()
 try {

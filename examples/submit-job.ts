@@ -6,7 +6,7 @@
  * It takes Temporal's address from TEMPORAL_ADDRESS (or a profile), as every client of Temporal does. Run it twice: the
  * second run finds the job of the first. Ctrl-C ends this program only; the job goes on.
  */
-import { connect, HoldfastError, secret, type AgentJobInput, type JobEvent } from '../src/index.ts'
+import { connect, HoldfastError, secret, type AgentJobInput, type JobEvent } from 'holdfast'
 
 const url = process.argv[2]
 if (!url) {

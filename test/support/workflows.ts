@@ -5,7 +5,7 @@ import {
   performOnAccount,
   type FileEvent,
   type SessionReference,
-} from '../../src/workflow.ts'
+} from 'holdfast/workflow'
 
 /** Everything of a sandbox's life that a workflow can ask for by the handle. */
 export async function sandboxLife(group: string): Promise<Record<string, unknown>> {
