@@ -119,7 +119,7 @@ describe('raw HTTP', () => {
 
   test('a large file that gzip makes no smaller is read whole, and long before the client gives up', async () => {
     const { stdout } = await sandbox.commands.run('head -c 48M /dev/urandom | tee large | sha256sum')
-    const bytes = await sandbox.files.read('large', { format: 'bytes', requestTimeoutMs: 20_000 })
+    const bytes = await sandbox.files.read('large', { format: 'bytes', requestTimeoutMs: 120_000 })
     expect(`${createHash('sha256').update(bytes).digest('hex')}  -\n`).toBe(stdout)
   })
 
