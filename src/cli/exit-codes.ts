@@ -73,6 +73,7 @@ const BY_FAILURE: Record<CliFailureType, ExitCode> = {
   BlobMissing: EXIT.failed,
   BlobStoreUnavailable: EXIT.failed,
   BaseCommitGone: EXIT.failed,
+  RestoreDiverged: EXIT.failed,
   PayloadKeysInvalid: EXIT.badInput,
   PayloadKeyMissing: EXIT.failed,
   PayloadUnreadable: EXIT.failed,

@@ -135,6 +135,11 @@ export const FAILURES = {
     remedy:
       "the remote no longer has the base's commit that the work is made on: rebase the checkpoint by hand",
   },
+  RestoreDiverged: {
+    next: 'terminal',
+    remedy:
+      'what git makes of the restored files differs from what it made of them before (filters or attributes outside the repository?): look at the files that the checkpoint has',
+  },
   // Payloads
   PayloadKeysInvalid: {
     next: 'terminal',

@@ -1,6 +1,6 @@
 import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Job } from '../../src/index.ts'
+import type { Job, JobEvent } from '../../src/index.ts'
 import { allEvents, eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
@@ -89,6 +89,54 @@ test('stashes, branches and tags that a step made are there again after the loss
       'tag refs/tags/note\n',
     ].join('\n'),
   })
+})
+
+test('files of repositories within the repository are saved and committed, and of a submodule the commit, also through the loss of the sandbox', async () => {
+  const git = 'git -c user.name=a -c user.email=a@b.invalid -c protocol.file.allow=always'
+  const commit = (folder: string) => `${git} -C ${folder} commit -q --allow-empty -m commit`
+  const steps = [
+    {
+      run: `for name in empty "with commits" staged; do git init -q "$name"; echo "in $name" >"$name/file"; done
+            (cd "with commits"; git init -q deeper; echo deeper >deeper/file; ${git} add file; ${commit('.')})
+            ${commit('staged')}; git add staged 2>/dev/null
+            git init -q ~/module; ${commit('~/module')}; ${git} submodule -q add ~/module module; ${commit('module')}
+            git -C module rev-parse HEAD`,
+      name: 'make',
+    },
+    { waitFor: 'loss', timeout: '1h' },
+    { run: 'cat */file */*/file' },
+  ]
+  const spec = await holdfast.spec({ steps })
+  const job = await holdfast.jobs.submit(spec)
+  await eventOf(job, 'sandboxPaused')
+  await killSandbox(job)
+  await job.notify('loss')
+  const made = (await job.result()).commit ?? ''
+  const show = (path: string) => holdfast.repository(spec.repo.url).show(`${made}:${path}`)
+  expect(
+    await Promise.all(
+      ['empty/file', 'with commits/file', 'with commits/deeper/file', 'staged/file'].map(show),
+    ),
+  ).toEqual(['in empty', 'in with commits', 'deeper', 'in staged'])
+  const events = await allEvents(job)
+  const make = events.find((event) => event.type === 'stepFinished' && event.name === 'make')
+  const { output } = make as JobEvent & { type: 'stepFinished' }
+  expect(await holdfast.repository(spec.repo.url).show(made)).toContain(`+Subproject commit ${output.trim()}`)
+  expect(events.filter(({ type }) => type === 'sandboxLost')).toHaveLength(1)
+})
+
+test('work that no restored sandbox can have as it was saved ends the job at once, and says so', async () => {
+  const filter = `git config filter.stamp.clean 'date +%N'; echo '*.stamped filter=stamp' >.gitattributes; touch a.stamped`
+  const steps = [
+    { run: filter, rerun: 'always' as const },
+    { waitFor: 'loss', timeout: '1h' },
+  ]
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps }))
+  await eventOf(job, 'sandboxPaused')
+  await killSandbox(job)
+  await job.notify('loss')
+  await expect(job.result()).rejects.toMatchObject({ type: 'RestoreDiverged' })
+  expect((await allEvents(job)).filter(({ type }) => type === 'sandboxLost')).toHaveLength(1)
 })
 
 test('a sandbox that vanished during the review comes back from its checkpoint after the approval', async () => {

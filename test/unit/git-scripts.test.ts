@@ -10,7 +10,7 @@ test('where an index can not be copied whole, it is said, and git is not asked w
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-index-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const sh = (script: string) =>
-    execa('sh', ['-c', `set -e\n${script}`], { cwd: folder, env: { TMPDIR: folder }, reject: false })
+    execa('bash', ['-c', `set -e\n${script}`], { cwd: folder, env: { TMPDIR: folder }, reject: false })
   await Promise.all(Array.from({ length: 100 }, (_, n) => writeFile(join(folder, `file-${n}`), String(n))))
   await sh('git init --quiet && git add -A')
   expect(await sh(`${TREE}; echo "$tree"`)).toMatchObject({

@@ -114,7 +114,7 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
    * Makes the repository in a sandbox as the checkpoint has it; ignored files that are there stay. A second attempt does
    * the same again.
    *
-   * @throws `BlobMissing`, `BaseCommitGone`, `SandboxDiverged` where the result isn't what was saved, and what
+   * @throws `BlobMissing`, `BaseCommitGone`, `RestoreDiverged` where the result isn't what was saved, and what
    * `cloneRepository` throws
    */
   async restoreCheckpoint(input: RestoreInput): Promise<void> {
@@ -155,7 +155,8 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
     })
     if (result.exitCode === 4)
       throw failure('BaseCommitGone', `${repo.url} has no commit ${baseCommit} any more`)
-    compare(checkpoint, result.stdout.head)
+    const differs = differences(checkpoint, result.stdout.head)
+    if (differs) throw failure('RestoreDiverged', `the restored work is not as it was saved: ${differs}`)
     const { agents } = checkpoint
     if (agents && 'key' in agents) await whileBeating(() => restoreAgentState(deps, input, agents.key))
   },
@@ -172,7 +173,8 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
       // Whatever makes git refuse, it isn't the repository that was paused.
       script: `if ! { cd "$REPOSITORY" && git rev-parse --verify --quiet HEAD; } >&2; then exit 0; fi\n${FINGERPRINT}`,
     })
-    compare(input.expected, stdout.head)
+    const differs = differences(input.expected, stdout.head)
+    if (differs) throw failure('SandboxDiverged', `the sandbox is not as it was: ${differs}`)
   },
 
   /** Deletes all checkpoints of this job. A second attempt finds none, which is success. */
@@ -181,13 +183,11 @@ export const checkpointActivities = (deps: ActivityDeps) => ({
   },
 })
 
-function compare(expected: Fingerprint, output: string): void {
+function differences(expected: Fingerprint, output: string): string {
   const [head, tree, sentinel] = output.trim().split('\n')
-  const differs = [
+  return [
     ...(head === expected.head ? [] : [`HEAD is ${head}, was ${expected.head}`]),
     ...(tree === expected.tree ? [] : [`files are ${tree}, were ${expected.tree}`]),
     ...(sentinel === expected.sentinel ? [] : ['the sentinel is gone or older']),
-  ]
-  if (differs.length > 0)
-    throw failure('SandboxDiverged', `the sandbox is not as it was: ${differs.join('; ')}`)
+  ].join('; ')
 }

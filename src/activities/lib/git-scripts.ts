@@ -1,9 +1,27 @@
 import { RUNNER_HOME } from './runner.ts'
 
+/**
+ * Stages all that isn't ignored. Of a repository within the repository git would take the commit alone, and nothing where there is none:
+ * unless it is a submodule, its files are taken as any others. An entry in it, of no file, has git go in there, and goes itself by that.
+ */
+export const ADD_ALL = `inner=$(mktemp); empty=$(git hash-object --stdin </dev/null)
+submodules=$(git config -f .gitmodules --get-regexp '^submodule\\..*\\.path$' | cut -d ' ' -f 2- || true)
+inner() {
+  { git ls-files -zo --exclude-standard | grep -z '/$'
+    git ls-files -zs | grep -z '^160000 [^ ]* 0' | cut -zf 2- | grep -zvxF -e "$submodules" | sed -z 's|$|/|'
+  } | while IFS= read -r -d '' path; do
+    [ -z "$(ls -A -- "$path" 2>/dev/null)" ] || printf '100644 %s\\t%s.holdfast\\0' "$empty" "$path"
+  done
+}
+while inner >"$inner"; [ -s "$inner" ]; do git update-index -z --index-info <"$inner"; done
+rm -f "$inner"; git add -A`
+
 /** Names the working tree's content as a tree, through an index of its own, so that the user's index stays as it is. */
 export const TREE = `index=$(mktemp -u); own=$(git rev-parse --git-path index)
 [ ! -e "$own" ] || cp "$own" "$index"
-export GIT_INDEX_FILE=$index; git add -A; tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
+export GIT_INDEX_FILE=$index
+${ADD_ALL}
+tree=$(git write-tree); rm -f "$index"; unset GIT_INDEX_FILE`
 
 /** Behind it are known the work's `tree`, and the `parents` of a commit of it: HEAD, and what is being merged. */
 export const LOOK = `head=$(git rev-parse HEAD)
@@ -94,7 +112,10 @@ if [ -n "$HEAD_REF" ]; then git update-ref "$HEAD_REF" "$HEAD_COMMIT"; git symbo
 else git update-ref --no-deref HEAD "$HEAD_COMMIT"; fi
 git read-tree --reset -u "$WORK_TREE"
 git clean -fdq
-git read-tree "$STAGED"; git update-index -q --refresh || true
+git read-tree "$STAGED"
+# Which commit a submodule is at, an empty folder doesn't say.
+git ls-tree -rz "$WORK_TREE" | grep -z '^160000 ' | git update-index -z --index-info
+git update-index -q --refresh || true
 ${WRITE_SENTINEL}
 ${FINGERPRINT}`
 
