@@ -4,7 +4,10 @@ import { FAILURES, isFailureType } from '../contract/failures.ts'
 import { type BatchedOperation, batchProblem, type BatchResult } from '../contract/operations/batch.ts'
 import { type FinishedCommand, leavesRecord } from '../contract/operations/records.ts'
 import type { SandboxOperationName } from '../contract/operations/table.ts'
-import type { OperationCall } from './lib/operation.ts'
+import { BatchRecord } from './lib/batch-record.ts'
+import { currentCommandId } from './lib/durable-command.ts'
+import type { ActivityDeps } from './lib/deps.ts'
+import { type OperationCall, useOf } from './lib/operation.ts'
 import type { SandboxTarget } from './lib/target.ts'
 
 export interface BatchCall {
@@ -14,7 +17,7 @@ export interface BatchCall {
   scope?: string
   /** Whether an earlier activity of the same key may have done it already, or in part. */
   again?: boolean
-  /** For the first operation that leaves a record itself. */
+  /** For the first operation that leaves a record itself; for the batch's own record, where none does. */
   forget?: FinishedCommand[]
   operations: BatchedOperation[]
 }
@@ -24,10 +27,10 @@ type Operations = Record<
   (call: OperationCall<SandboxOperationName>) => Promise<unknown>
 >
 
-export const batchActivities = (perform: Operations) => ({
+export const batchActivities = (deps: ActivityDeps, perform: Operations) => ({
   /**
-   * Does operations in order, up to the first that fails for good. A second attempt does them all again, each as its own second
-   * attempt: a command that ran is found by its name, what was written is written again.
+   * Does operations in order, up to the first that fails for good. A second attempt goes on behind those that the record in the
+   * sandbox has; the first that it hasn't is done as its own second attempt.
    *
    * @throws `SandboxInvalidArgument`, and what is to be tried again
    */
@@ -36,6 +39,14 @@ export const batchActivities = (perform: Operations) => ({
     if (problem) throw failure('SandboxInvalidArgument', problem)
     const results: unknown[] = []
     const first = operations.findIndex(({ name }) => leavesRecord(name))
+    const idOf = (one: FinishedCommand): string =>
+      'commandId' in one ? one.commandId : currentCommandId({ key: one.key, scope })
+    const record = new BatchRecord(
+      useOf('files.write', deps, { target, key, ...(scope && { scope }), input: {} as never }),
+      idOf({ key }),
+      operations.map(({ name }) => name),
+      first === -1 ? (forget ?? []).map(idOf) : [],
+    )
     for (const [index, { name, input }] of operations.entries())
       try {
         const call = {
@@ -46,8 +57,7 @@ export const batchActivities = (perform: Operations) => ({
           ...(forget && index === first && { forget }),
           input,
         }
-        // What an operation without a result gives has to keep its place.
-        results.push((await perform[name](call)) ?? null)
+        results.push(await record.resultOf(index, () => perform[name](call)))
       } catch (error) {
         if (!(error instanceof ApplicationFailure && error.nonRetryable && isFailureType(error.type)))
           throw error

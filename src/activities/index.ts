@@ -32,7 +32,7 @@ export const createActivities = (deps: ActivityDeps) => {
     ...networkOperations,
     ...accountOperations,
   })
-  return { ...operations, ...batchActivities(operations), ...others(deps) }
+  return { ...operations, ...batchActivities(deps, operations), ...others(deps) }
 }
 
 const others = (deps: ActivityDeps) => ({

@@ -112,3 +112,37 @@ test('a batch whose worker is killed in the middle is done once by another one',
   expect(await session.files.read('runs')).toBe('first\nsecond\nthird\n')
   expect(await session.files.exists('moved')).toBe(true)
 })
+
+test('a batch whose worker is killed in its last command undoes nothing of what it has done before', async () => {
+  await session.run('rm -rf work; mkdir work; echo old >work/x; echo new >work/y')
+  const answers = session.batch((s) =>
+    Promise.all([
+      s.files.read('work/x'),
+      s.files.remove('work/x'),
+      s.files.rename('work/y', 'work/x'),
+      s.commands.run('touch work/begun; until [ -e work/go ]; do sleep 0.1; done; cat work/x'),
+    ]),
+  )
+  await expect.poll(() => session.files.exists('work/begun')).toBe(true)
+  await end(holdfast.workers.at(-1)!, 'SIGKILL')
+  await holdfast.startWorker()
+  await session.files.write('work/go', '')
+  expect(await answers).toMatchObject(['old\n', null, { path: '/home/user/work/x' }, { stdout: 'new\n' }])
+})
+
+test('a batch that is handed over to the next run of its session goes on there behind what it has done', async () => {
+  const short = await holdfast.jobs.sessions.open(`session-${randomUUID()}`, { turnAfter: 10 })
+  const answers = short.batch((s) =>
+    Promise.all([
+      s.files.write('a', 'one\n'),
+      s.commands.run('echo two >>a'),
+      s.commands.run('touch begun; until [ -e go ]; do sleep 0.1; done; cat a'),
+    ]),
+  )
+  await expect.poll(() => short.files.exists('begun')).toBe(true)
+  await Promise.all(Array.from({ length: 10 }, () => short.files.exists('a')))
+  await expect.poll(async () => (await short.status()).runs).toBeGreaterThan(1)
+  await short.files.write('go', '')
+  expect((await answers)[2]).toMatchObject({ stdout: 'one\ntwo\n' })
+  await short.close()
+})

@@ -68,3 +68,11 @@ test('a command that was started is forgotten only when somebody has waited for 
   await done(finished, [wait])
   expect(finished.saved).toEqual({ '': [{ commandId: 'abc' }] })
 })
+
+test('records of batches that run no command are forgotten by later batches', async () => {
+  const finished = new FinishedCommands()
+  const keys = Array.from({ length: KEPT + AT_ONCE }, (_, n) => String(n))
+  const batch = (key: string): Asked => ({ name: 'batch', key, input: {} })
+  for (const key of keys) expect(await done(finished, [batch(key)])).toEqual([])
+  expect(await done(finished, [batch('next')])).toEqual(keys.slice(0, AT_ONCE).map((key) => ({ key })))
+})

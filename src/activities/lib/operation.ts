@@ -85,7 +85,7 @@ type ActivitiesOf<M> = {
   [N in keyof M & OperationName]: (call: OperationCall<N>) => Promise<OperationResults[N]>
 }
 
-function useOf(name: OperationName, deps: ActivityDeps, call: OperationCall<OperationName>): Use {
+export function useOf(name: OperationName, deps: ActivityDeps, call: OperationCall<OperationName>): Use {
   const { scope, forget, known = [] } = call
   const target = call.target as SandboxTarget
   const key = { key: call.key, scope, forget }

@@ -45,7 +45,7 @@ export interface Launch {
   sentinels: string[]
   /** Whether it may have been launched before the sandbox was last resumed: then it isn't launched now. */
   mustBeThere: boolean
-  /** Ids of commands whose folders go, where they have ended. */
+  /** Ids of commands whose folders go, where they have ended, and of batches that have. */
   forget: string[]
   stdoutOffset: number
   stderrOffset: number
@@ -119,6 +119,16 @@ supervise() {
 /** Before each script: E2B's SDK runs command lines in a login shell, whose profile may have set anything. */
 const CLEAN = `set +Ceufmx; IFS=$' \\t\\n'; trap - EXIT`
 
+/** Of `$_home` the records whose ids are `$_forget`, of commands and of batches that have ended. */
+const FORGET = `forget() {
+  [ -d "$_home/forgotten" ] || mkdir "$_home/forgotten" || return
+  set --; for _id in $_forget; do
+    [ -s "$_home/commands/$_id/exit" ] || [ -d "$_home/batches/$_id" ] || continue
+    true >"$_home/forgotten/$_id" && set -- "$@" "$_home/commands/$_id" "$_home/batches/$_id"
+  done
+  rm -rf "$@"
+}`
+
 /**
  * Arguments: folder, nonce, mode, repeatable, offsets, sentinels, whether it must be there, what to forget, then what the supervisor takes:
  * tick in s, ticks until the timeout, whether there is an input, working folder, the command.
@@ -147,13 +157,7 @@ cannot_start() {
   if [ "\${1:-1}" -lt 8 ] || [ "\${2:-1}" -lt 8 ]; then _why=': No space left on device'; fi
   echo "holdfast: no command can be started, its folder could not be written$_why" >&2; exit ${CANNOT_START}
 }
-forget() {
-  [ -d "$_home/forgotten" ] || mkdir "$_home/forgotten" || return
-  set --; for _id in $_forget; do
-    [ ! -s "$_home/commands/$_id/exit" ] || { true >"$_home/forgotten/$_id" && set -- "$@" "$_home/commands/$_id"; }
-  done
-  rm -rf "$@"
-}
+${FORGET}
 forgot() { [ -z "$_g" ] || wait "$_g"; }
 running() { printf '\\n%s running %s\\n' "$_nonce" "$1"; forgot; exit 0; }
 [ ! -e "$_forgotten" ] || exit ${FORGOTTEN}
@@ -245,6 +249,10 @@ const line = (script: string, words: string[]): string => `set -- ${words.map(qu
 
 /** The command line that tells which commands run. */
 export const listCommand = (home: string): string => line(LIST, [`${home}/commands`])
+
+/** The command line that forgets, and always succeeds. */
+export const forgetCommand = (home: string, ids: string[]): string =>
+  `${line('_home=$1 _forget=$2', [home, ids.join(' ')])}\n${FORGET}\n[ -z "$_forget" ] || forget >/dev/null 2>&1; true`
 
 /** The command line that launches or attaches, for E2B's `commands.run`. */
 export function attachCommand(launch: Launch): string {

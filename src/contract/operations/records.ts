@@ -27,3 +27,22 @@ export const leavesRecord = (name: SandboxOperationName): boolean =>
     'commands.closeStdin',
     'network.waitForPort',
   ].includes(name)
+
+const READS: SandboxOperationName[] = [
+  'commands.list',
+  'files.read',
+  'files.list',
+  'files.exists',
+  'files.getInfo',
+  'git.status',
+  'git.branches',
+  'network.getHost',
+  'network.getMcp',
+]
+
+/** Whether it may leave the sandbox as it wasn't before, or takes as long as others may need for that. */
+export const changes = (name: SandboxOperationName): boolean => !READS.includes(name)
+
+/** Whether a batch of these keeps a record in the sandbox of how far it has come. */
+export const batchLeavesRecord = (names: SandboxOperationName[]): boolean =>
+  names.length > 1 && names.some(changes)

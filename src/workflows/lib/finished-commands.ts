@@ -10,7 +10,7 @@ export const KEPT = 100
 export const AT_ONCE = 50
 
 interface Asked {
-  name: SandboxOperationName
+  name: SandboxOperationName | 'batch'
   key: string
   input: object
 }
@@ -35,7 +35,7 @@ export class FinishedCommands {
   /** Does what was asked for, and has the oldest records removed with it once enough have gathered. */
   async during<T>(asked: Asked[], work: (spare: { forget?: FinishedCommand[] }) => Promise<T>): Promise<T> {
     for (const one of asked) this.#remove(userOf(one), ends(one))
-    const carrier = asked.find(({ name }) => leavesRecord(name))
+    const carrier = asked.find(({ name }) => name === 'batch' || leavesRecord(name))
     const forget = carrier ? this.#spare(userOf(carrier)) : []
     try {
       const result = await work(forget.length > 0 ? { forget } : {})
@@ -73,9 +73,10 @@ export class FinishedCommands {
   }
 }
 
-/** The commands that have ended when the operation has. */
+/** The commands that have ended, and the batch that has, when the operation has. */
 function ends({ name, key, input }: Asked): FinishedCommand[] {
   if (name === 'commands.wait') return [{ commandId: (input as { commandId: string }).commandId }]
+  if (name === 'batch') return [{ key }]
   return leavesRecord(name) && name !== 'commands.start' ? [{ key }] : []
 }
 

@@ -15,7 +15,7 @@ import type { SandboxWish } from '../../contract/sandboxes.ts'
 import type { BatchedOperation, BatchResult } from '../../contract/operations/batch.ts'
 import type { OperationInput } from '../../contract/operations/inputs.ts'
 import type { OperationResults } from '../../contract/operations/results.ts'
-import { isDoneOnce } from '../../contract/operations/records.ts'
+import { batchLeavesRecord, isDoneOnce } from '../../contract/operations/records.ts'
 import { SANDBOX_OPERATIONS, type SandboxOperationName } from '../../contract/operations/table.ts'
 import type { SessionArgs, SessionRun, SessionStatus } from '../../contract/session.ts'
 import { Answers } from './answers.ts'
@@ -182,7 +182,9 @@ export class Session {
       this.#awake(async () => {
         const target = { ...this.#lease.target, sentinels: [] }
         const call = { target, key, scope: this.#run.scope, again, operations }
-        const asked = operations.map((one, index) => ({ ...one, key: `${key}/${index}` }))
+        const each = operations.map((one, index) => ({ ...one, key: `${key}/${index}` }))
+        const ownRecord = batchLeavesRecord(operations.map(({ name }) => name))
+        const asked = ownRecord ? [...each, { name: 'batch' as const, key, input: {} }] : each
         const done = await this.#finished.during(asked, (spare) => operateBatch({ ...call, ...spare }))
         if (done.failure?.type === 'SandboxGone') this.#become('lost')
         return done
