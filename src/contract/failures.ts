@@ -138,7 +138,7 @@ export const FAILURES = {
   RestoreDiverged: {
     next: 'terminal',
     remedy:
-      'what git makes of the restored files differs from what it made of them before (filters or attributes outside the repository?): look at the files that the checkpoint has',
+      'look at the files that the checkpoint has: git makes something else of them now, by a filter or attribute perhaps',
   },
   // Payloads
   PayloadKeysInvalid: {
