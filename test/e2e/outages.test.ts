@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Sandbox } from 'e2b'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AgentJobInput, Job } from '../../src/index.ts'
-import { eventOf, type Holdfast, startHoldfast } from '../support/holdfast.ts'
+import { eventOf, type Holdfast, startHoldfast, untilPrinted } from '../support/holdfast.ts'
 
 let holdfast: Holdfast
 let gates: Gate[]
@@ -28,7 +28,13 @@ interface Held {
 }
 
 test('a script of git that outlasts an outage is attached to afterwards: none runs beside another one', async () => {
-  const begin = await Promise.all([toClone(gates[0]!), toSave(), toPush(), toRestore(gates[1]!)])
+  const begin = await Promise.all([
+    toClone(gates[0]!),
+    toRead('add'),
+    toRead('apply'),
+    toPush(),
+    toRestore(gates[1]!),
+  ])
   // Scripts are begun, and whoever follows them loses them.
   await holdfast.sandboxes.faults.arm({
     kind: 'cutStream',
@@ -42,7 +48,7 @@ test('a script of git that outlasts an outage is attached to afterwards: none ru
   await holdfast.sandboxes.faults.clear()
   // It follows the script again: another copy would have begun by now.
   for (const { job } of held) await expect.poll(() => job.liveOutput()).toBeDefined()
-  expect(await Promise.all(held.map((script) => script.copies()))).toEqual([1, 1, 1, 1])
+  expect(await Promise.all(held.map((script) => script.copies()))).toEqual([1, 1, 1, 1, 1])
   await Promise.all(held.map(({ letGo }) => letGo()))
   const results = await Promise.all(held.map(({ job }) => job.result()))
   for (const { commit, remoteHead } of results) expect(remoteHead).toBe(commit)
@@ -78,15 +84,19 @@ async function toClone(gate: Gate): Promise<() => Promise<Held>> {
   return async () => ({ job: await holdfast.jobs.submit(spec), ...gate })
 }
 
-async function toSave(): Promise<() => Promise<Held>> {
-  const run = `git config filter.slow.clean 'echo >>~/copies; until [ -e ~/go ]; do sleep 0.1; done; cat'
-echo 'made filter=slow' >.gitattributes; echo made >made`
-  const steps = [{ write: 'first', content: 'x' }, { waitFor: 'faults', timeout: '1h' }, { run }]
-  const job = await holdfast.jobs.submit(await holdfast.spec({ steps, sandbox: { pauseAfter: '2h' } }))
-  await eventOf(job, 'waitBegan')
+/** Git filters a file that it reads: with `add` when the work is saved, with `apply` for a patch. */
+async function toRead(command: 'add' | 'apply'): Promise<() => Promise<Held>> {
+  const run = `git config filter.slow.clean '
+  if [ -e ~/begin ] && grep -qa ${command} /proc/$PPID/cmdline
+  then echo >>~/copies; until [ -e ~/go ]; do sleep 0.1; done; fi; cat'
+echo 'made filter=slow' >.gitattributes; echo one >made; echo begun
+until [ -e ~/begin ]; do sleep 0.1; done`
+  const patch = '--- a/made\n+++ b/made\n@@ -1 +1 @@\n-one\n+two\n'
+  const job = await holdfast.jobs.submit(await holdfast.spec({ steps: [{ run }, { patch }] }))
+  await untilPrinted(job, 'begun')
+  const [sandbox] = await holdfast.connectSandboxes(job.id)
   return async () => {
-    const [sandbox] = await holdfast.connectSandboxes(job.id)
-    await job.notify('faults')
+    await sandbox!.files.write('/home/user/begin', '')
     return {
       job,
       copies: async () => (await sandbox!.files.read('/home/user/copies')).length,

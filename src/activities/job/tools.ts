@@ -104,8 +104,8 @@ function use(
           LINES: String(lines),
         },
       ),
-    write: ({ path, content }) => putFile(deps, target, { path, content }),
-    patch: ({ patch }) => gitApply(deps, target, { patch, patchId: `tool-${key}` }),
+    write: ({ path, content }) => putFile(deps, { ...target, key }, { path, content }),
+    patch: ({ patch }) => gitApply(deps, { ...target, key }, { patch, patchId: `tool-${key}` }),
     list: ({ path = '.' }) =>
       command('git ls-files --cached --others --exclude-standard -- "$FOLDER" | sort -u', { FOLDER: path }),
     search: ({ pattern, path = '.' }) =>

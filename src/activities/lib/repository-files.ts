@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { CommandResult } from '../../contract/job.ts'
 import { REPOSITORY, type ActivityDeps } from './deps.ts'
 import { runDurably } from './durable-command.ts'
@@ -48,7 +49,7 @@ git apply --whitespace=nowarn "$HOLDFAST_STAGED" && git apply --numstat "$HOLDFA
 /** Puts a file beside the repository and runs a script there, with the file's path in `HOLDFAST_STAGED`. May be repeated. */
 async function runStaged(
   deps: ActivityDeps,
-  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels }: SandboxTarget,
+  { sandboxId, sandboxNumber, sandboxTimeoutMs, sentinels, key }: SandboxTarget,
   {
     name,
     content,
@@ -57,14 +58,16 @@ async function runStaged(
   }: { name: string; content: string; envs: Record<string, string>; script: string },
 ): Promise<CommandResult> {
   const sandbox = await deps.e2b.connect(sandboxId, sandboxTimeoutMs)
-  const staged = `${RUNNER_HOME}/staged/${name}`
+  // Its own for each attempt: the script of an earlier one may be reading the other.
+  const staged = `${RUNNER_HOME}/staged/${randomUUID()}-${name}`
   await mapped('files.write', () => sandbox.files.write(staged, content))
   return runDurably(deps, {
     sandboxId,
     sandboxNumber,
     sandboxTimeoutMs,
     sentinels,
-    script,
+    key,
+    script: `trap 'rm -f -- "$HOLDFAST_STAGED"' EXIT\n${script}`,
     cwd: REPOSITORY,
     envs: { ...envs, HOLDFAST_STAGED: staged },
     timeoutMs: 60_000,

@@ -255,11 +255,13 @@ export class Workspace {
     if (this.#work.checkpoint && this.#sandbox !== 'new') this.#sandbox = 'resumed'
   }
 
-  /** Makes sure that a resumed sandbox is what it was. It is looked at anew each time: no key. */
+  /** Makes sure that a resumed sandbox is what it was. */
   async #verify(): Promise<void> {
     const expected = this.#work.checkpoint
     if (!expected) return
-    await perform('verifyResume', 'verify the resumed sandbox', { ...this.#target, expected })
+    // Another one for each resume: what was seen after an earlier one says nothing.
+    const key = `verify-${this.#lease.use.resumes}`
+    await perform('verifyResume', 'verify the resumed sandbox', { ...this.#target, expected, key })
     this.#sandbox = 'sound'
     this.#journal.record({ type: 'resumeVerified', head: expected.head })
   }
