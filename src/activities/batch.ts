@@ -42,7 +42,7 @@ export const batchActivities = (deps: ActivityDeps, perform: Operations) => ({
     const idOf = (one: FinishedCommand): string =>
       'commandId' in one ? one.commandId : currentCommandId({ key: one.key, scope })
     const record = new BatchRecord(
-      useOf('files.write', deps, { target, key, ...(scope && { scope }), input: {} as never }),
+      useOf('files.write', deps, { target, key, ...(scope && { scope }), input: {} }),
       idOf({ key }),
       operations.map(({ name }) => name),
       first === -1 ? (forget ?? []).map(idOf) : [],
