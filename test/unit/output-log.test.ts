@@ -46,7 +46,7 @@ async function read(name: string): Promise<string> {
 
 test('however a text is cut, and however often its keeper is replaced, it is read as it was, without the secret', async () => {
   const piece = fc.oneof(
-    fc.constantFrom(SECRET, 'tok-', 'tok-abc', 'abd', 'é', '\n', '𝄞'),
+    fc.constantFrom(SECRET, 'tok-', 'tok-abc', 'abd', 'é', ' ', '𝄞'),
     fc.string({ maxLength: 20 }),
   )
   const run = fc.array(fc.array(piece, { maxLength: 8 }), { minLength: 1, maxLength: 4 })

@@ -80,6 +80,12 @@ test.each(['\n', '\r\n', String.raw`\n`, String.raw`\r\n`])(
   },
 )
 
+test('what follows a whole line need not be there for the line to be shown, unless the beginning of a secret is its end', () => {
+  const mask = maskOf('e2b_0123456789')
+  expect(['one', 'e2b_', 'e2b_0123'].map((end) => mask.heldBack(`a line\n${end}\n`))).toEqual([0, 0, 9])
+  expect(mask.heldBack('one')).toBe(1)
+})
+
 test('a key of several lines is found in whatever ends of lines, and in JSON', () => {
   const key = '-----BEGIN KEY-----\nabcdef\nghijkl\n-----END KEY-----\n'
   const mask = maskOf(key)

@@ -35,11 +35,15 @@ export class Mask {
     return masked + text.slice(at, to) + (to < text.length ? MASK : '')
   }
 
-  /** How many characters at the end of a text may belong to a value that isn't all there yet. */
+  /**
+   * How many characters at the end of a text may belong to a value that isn't all there yet. A whole line isn't kept waiting for its last
+   * letters alone: each line of a program that says nothing more for now is to be seen.
+   */
   heldBack(text: string): number {
     const pieces = flattened(text).map(({ flat, placeOf }) => {
       const length = Math.max(0, ...[...this.#forms].map((form) => partialMatch(flat, form)))
-      return length > 0 ? placeOf(flat.length - length) : text.length
+      const isWholeLine = length > 0 && placeOf(flat.length - 1) + 1 < text.length
+      return length > (isWholeLine ? MIN_SECRET - 1 : 0) ? placeOf(flat.length - length) : text.length
     })
     const cut = Math.min(...pieces)
     if (cut === text.length) return 0
