@@ -62,7 +62,9 @@ test('a job says what it has cost, at the prices of its worker, by actions that 
   // Two activities at most run at once.
   const heartbeats = 2 * Math.ceil((Date.now() - begun) / 5_000)
   expect(cost.temporal.actions).toBeGreaterThanOrEqual(seen)
-  expect(cost.temporal.actions).toBeLessThanOrEqual(seen + heartbeats)
+  // A timer that is begun and given up in one task, as where a slow worker hears of much at once, is in no history.
+  const timers = events.filter((type) => type.startsWith('timerStarted')).length
+  expect(cost.temporal.actions).toBeLessThanOrEqual(seen + heartbeats + timers)
 })
 
 test.each(['sandboxTime', 'costUsd'] as const)(
