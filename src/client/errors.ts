@@ -25,6 +25,10 @@ import {
 import { ASK_AGAIN } from '../contract/messages.ts'
 import type { FieldProblem } from '../contract/parse.ts'
 
+const MISSING = { job: 'JobNotFound', session: 'SessionNotFound' } as const
+/** How a worker refuses a query or update that the workflow doesn't have. */
+const NO_HANDLER = /^Workflow did not register a handler for|^No registered handler for update/
+
 /** Every error that the client throws: a type of the closed list, and what to do. */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError'
@@ -75,13 +79,13 @@ export class HoldfastError extends Error {
     if (cause instanceof TimeoutFailure)
       return new HoldfastError('TimedOut', 'the workflow has run out of its time', { cause: error })
     if (error instanceof WorkflowNotFoundError && kind === 'session')
-      return new HoldfastError('SessionNotFound', `there is no open session ${id ?? ''}`.trim(), {
+      return new HoldfastError(MISSING.session, `there is no open session ${id ?? ''}`.trim(), {
         cause: error,
       })
     if (error instanceof WorkflowNotFoundError && /already completed/.test(error.message))
       return new HoldfastError('NotWaitingForReview', `the job ${id ?? ''} has ended`, { cause: error })
     if (error instanceof WorkflowNotFoundError)
-      return new HoldfastError('JobNotFound', `there is no job ${id ?? ''}`.trim(), { cause: error })
+      return new HoldfastError(MISSING.job, `there is no job ${id ?? ''}`.trim(), { cause: error })
     if (error instanceof NamespaceNotFoundError)
       return new HoldfastError(
         'SettingsInvalid',
@@ -91,14 +95,8 @@ export class HoldfastError extends Error {
         },
       )
     // A workflow of another kind, such as a session where a job is asked.
-    if (
-      /^Workflow did not register a handler for|^No registered handler for update/.test(
-        (cause as Error | undefined)?.message ?? '',
-      )
-    ) {
-      const type = kind === 'session' ? 'SessionNotFound' : 'JobNotFound'
-      return new HoldfastError(type, `${id ?? 'the workflow'} is no ${kind}`, { cause: error })
-    }
+    if (NO_HANDLER.test((cause as Error | undefined)?.message ?? ''))
+      return new HoldfastError(MISSING[kind], `${id ?? 'the workflow'} is no ${kind}`, { cause: error })
     // The worker answered that it can't: not yet, or never, since its workflow code doesn't fit the history.
     if (error instanceof QueryNotRegisteredError) {
       const type = error.message.includes(ASK_AGAIN) ? 'WorkerStopping' : 'InternalError'
@@ -132,11 +130,7 @@ export async function typed<T>(
   id?: string,
   kind: 'job' | 'session' = 'job',
 ): Promise<T> {
-  if (id === '')
-    throw new HoldfastError(
-      kind === 'session' ? 'SessionNotFound' : 'JobNotFound',
-      `no ${kind} has an empty id`,
-    )
+  if (id === '') throw new HoldfastError(MISSING[kind], `no ${kind} has an empty id`)
   try {
     return await call()
   } catch (error) {

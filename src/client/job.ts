@@ -39,7 +39,10 @@ export interface EventOptions {
   signal?: AbortSignal | undefined
 }
 
-/** One job: a typed view of its `agentJob` workflow. Every method throws HoldfastError; `NoWorker` where no worker answers for half a minute, or a minute where it is told something. */
+/**
+ * One job: a typed view of its `agentJob` workflow. Every method throws HoldfastError; `NoWorker` where no worker answers for half a minute,
+ * or a minute where it is told something.
+ */
 export class Job {
   readonly id: string
   /** The run that was started or found; undefined where the job was only named. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import pc from 'picocolors'
 import { describe, expect, test } from 'vitest'
+import type { JobStatus } from '../../src/contract/job.ts'
 import type { SessionStatus } from '../../src/contract/session.ts'
 import { milliseconds, portNumber, wholeNumber } from '../../src/cli/numbers.ts'
 import { programOf, quoted } from '../../src/cli/context.ts'
@@ -110,22 +111,29 @@ const cost = {
   savedByPausingUsd: 3.6,
 }
 
+const status = (rest: Partial<JobStatus>): JobStatus => ({
+  id: 'bump',
+  phase: 'steps',
+  round: 1,
+  current: null,
+  waitingFor: null,
+  sandbox,
+  branch: 'holdfast/bump',
+  commit: null,
+  cost,
+  steps: [],
+  ...rest,
+})
+
 describe('answers for people', () => {
   test('a job in review says what it waits for and how to answer', () => {
-    const status = {
-      id: 'bump',
-      phase: 'review',
-      round: 2,
-      current: null,
-      waitingFor: { kind: 'review', since: 0, until: 1_000, answerWith: 'holdfast approve bump' },
-      sandbox,
-      branch: 'holdfast/bump',
-      commit: null,
-      cost,
-      steps: [{ step: 0, kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
-    } as const
     const text = formatStatus(
-      { ...status, steps: [...status.steps] },
+      status({
+        phase: 'review',
+        round: 2,
+        waitingFor: { kind: 'review', since: 0, until: 1_000, answerWith: 'holdfast approve bump' },
+        steps: [{ step: 0, kind: 'check', name: 'npm test', round: 1, ms: 1_200, exitCode: 0 }],
+      }),
       'holdfast --address a:1',
       61_000,
       plain,
@@ -143,30 +151,20 @@ describe('answers for people', () => {
   })
 
   test('a job that waits before it has a sandbox says so', () => {
-    const status = {
-      id: 'bump',
+    const waits = status({
       phase: 'prepare',
-      round: 1,
       current: 'sleep 1 hour',
       waitingFor: { kind: 'timer', since: 0, until: 3_600_000 },
       sandbox: { ...sandbox, sandboxId: null, state: 'none' },
-      branch: 'holdfast/bump',
-      commit: null,
-      cost,
-      steps: [],
-    } as const
-    const text = formatStatus({ ...status, steps: [] }, 'holdfast', 61_000, plain)
+    })
+    const text = formatStatus(waits, 'holdfast', 61_000, plain)
     expect(text).toMatch(
       /^phase +prepare$[^]*^waits for +its time, for 1 min 1 s now[^]*^sandbox +none yet$/m,
     )
   })
 
   test('a job that waits for leave to use a tool shows all that the tool is to do', () => {
-    const status = {
-      id: 'bump',
-      phase: 'steps',
-      round: 1,
-      current: null,
+    const waits = status({
       waitingFor: {
         kind: 'tool',
         call: '1a2b',
@@ -176,13 +174,8 @@ describe('answers for people', () => {
         until: 3_600_000,
         answerWith: 'holdfast allow bump 1a2b',
       },
-      sandbox,
-      branch: 'holdfast/bump',
-      commit: null,
-      cost,
-      steps: [],
-    } as const
-    const text = formatStatus({ ...status, steps: [] }, 'holdfast', 61_000, plain)
+    })
+    const text = formatStatus(waits, 'holdfast', 61_000, plain)
     expect(text).toMatch(/^asks for +command: \|-\n {15}npm test #\n {15}npm publish\nbranch/m)
   })
 

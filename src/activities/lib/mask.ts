@@ -41,7 +41,7 @@ export class Mask {
    */
   heldBack(text: string): number {
     const pieces = flattened(text).map(({ flat, placeOf }) => {
-      const length = Math.max(0, ...[...this.#forms].map((form) => partialMatch(flat, form)))
+      const length = longestPiece(flat, this.#forms)
       const isWholeLine = length > 0 && placeOf(flat.length - 1) + 1 < text.length
       return length > (isWholeLine ? MIN_SECRET - 1 : 0) ? placeOf(flat.length - length) : text.length
     })
@@ -54,8 +54,7 @@ export class Mask {
   /** How many characters at the beginning of a text may be the end of a value. */
   #pieceAtStart(text: string): number {
     const pieces = flattened(text).map(({ flat, placeOf }) => {
-      const back = reversed(flat)
-      const length = Math.max(0, ...[...this.#forms].map((form) => partialMatch(back, reversed(form))))
+      const length = longestPiece(reversed(flat), [...this.#forms].map(reversed))
       return length > 0 ? placeOf(length - 1) + 1 : 0
     })
     return Math.max(...pieces)
@@ -175,5 +174,9 @@ function base64Within(value: string, offset: number): string {
   const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64')
   return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6))
 }
+
+/** How much of the text's end may be the beginning of one of these. */
+const longestPiece = (text: string, forms: Iterable<string>): number =>
+  Math.max(0, ...Array.from(forms, (form) => partialMatch(text, form)))
 
 const reversed = (text: string): string => text.split('').toReversed().join('')
